@@ -1,0 +1,41 @@
+"""Azure Functions' requests and Durable Functions' client, to and from plain values."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import azure.functions as func
+import grpc
+from azure.durable_functions import DurableFunctionsClient
+
+ORCHESTRATOR = "run"
+
+_log = logging.getLogger("certfleet.http")
+
+
+def headers_of(request: func.HttpRequest) -> dict[str, str]:
+    """The request's headers, names in lower case."""
+    return {str(name).lower(): str(value) for name, value in request.headers.items()}
+
+
+def response(status: int, body: bytes, *, headers: Mapping[str, str], content_type: str) -> func.HttpResponse:
+    """An HTTP answer of these."""
+    return func.HttpResponse(body, status_code=status, headers=dict(headers), mimetype=content_type)
+
+
+async def start(client: DurableFunctionsClient, instance_id: str, order: Mapping[str, Any]) -> None:
+    """The orchestration runs; one that was started before is left alone."""
+    try:
+        await client.schedule_new_orchestration(ORCHESTRATOR, input=dict(order), instance_id=instance_id)
+    except grpc.RpcError as refused:
+        if refused.code() is not grpc.StatusCode.ALREADY_EXISTS:
+            raise
+        _log.info("the orchestration was started before")
+
+
+async def tell(client: DurableFunctionsClient, instance_id: str, event: str) -> None:
+    """The orchestration has the event; one that has ended does not need it."""
+    try:
+        await client.raise_orchestration_event(instance_id, event, data={})
+    except grpc.RpcError as gone:
+        _log.info("the orchestration did not take the event %s: %s", event, gone.code())

@@ -1,0 +1,1 @@
+"""Many sessions driven by one loop."""

@@ -1,0 +1,166 @@
+"""Carries what blocks off the loop's thread: saves, progress, checkpoints, the claim.
+
+Theory of operation. One thread per batch. The loop hands things over and goes on; the thread does one at a time and
+leaves word in `saved`, `beginning`, `word` and `trouble`, then wakes the loop. Saves that pile up while one is under
+way are kept together by the next: a busy batch writes bigger pieces, not more of them. Of progress and checkpoints
+only the latest matters. The claim is looked after every LISTEN_S; when the store cannot be asked, the last word
+stands, with its must_stop_at.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.batch.home import Beginning, Home, Word
+from engine.device.bundle import Bundle
+from engine.device.script import Saved
+from engine.errors import ClaimLost, Failure, HarnessError, Outcome, StoreError
+from engine.ports import Clock
+
+LISTEN_S = 1.0
+ARRIVE_S = 0.2
+SAVED_AT_ONCE = 500
+
+_log = logging.getLogger("certfleet.batch")
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What went wrong with the store: how often, the latest words for it, and whether the claim is gone."""
+
+    failures: int = 0
+    detail: str = ""
+    lost: ClaimLost | None = None
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What waits to be carried; guarded by the courier's condition."""
+
+    saves: deque[tuple[int, Bundle]] = field(default_factory=deque)
+    progress: bytes | None = None
+    checkpoint: bytes | None = None
+    arriving: bool = False
+    closing: bool = False
+
+
+class Courier:
+    """Start before the loop, close after it."""
+
+    def __init__(self, home: Home, clock: Clock, word: Word) -> None:
+        self.word = word
+        self.trouble = Trouble()
+        self.beginning: Beginning | None = None
+        self._home, self._clock = home, clock
+        self._desk = _Desk()
+        self._saved: deque[tuple[int, Saved]] = deque()
+        self._changed = threading.Condition()
+        self._wake: Callable[[], None] = lambda: None
+        self._listened = clock.now()
+        self._arrived = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="batch-courier", daemon=True)
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin; wake is called from the courier's thread whenever there is news."""
+        self._wake = wake
+        self._thread.start()
+
+    def save(self, channel: int, bundle: Bundle) -> None:
+        """Keep a bundle; `saved` will tell."""
+        self._hand(lambda desk: desk.saves.append((channel, bundle)))
+
+    def report(self, progress: bytes) -> None:
+        """Show the latest progress."""
+        self._hand(lambda desk: setattr(desk, "progress", progress))
+
+    def checkpoint(self, body: bytes) -> None:
+        """Keep the latest checkpoint."""
+        self._hand(lambda desk: setattr(desk, "checkpoint", body))
+
+    def arrive(self) -> None:
+        """Ask for the start of the load until beginning has it."""
+        self._hand(lambda desk: setattr(desk, "arriving", True))
+
+    def saved(self) -> list[tuple[int, Saved]]:
+        """Saves that have ended since the last call, by channel."""
+        found = []
+        while self._saved:
+            found.append(self._saved.popleft())
+        return found
+
+    def close(self) -> None:
+        """Carry what is left and end; returns when the thread has."""
+        self._hand(lambda desk: setattr(desk, "closing", True))
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _hand(self, change: Callable[[_Desk], object]) -> None:
+        with self._changed:
+            change(self._desk)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_work, timeout=ARRIVE_S if self._desk.arriving else LISTEN_S / 2)
+                saves = [self._desk.saves.popleft() for _ in range(min(SAVED_AT_ONCE, len(self._desk.saves)))]
+                progress, self._desk.progress = self._desk.progress, None
+                checkpoint, self._desk.checkpoint = self._desk.checkpoint, None
+                closing = self._desk.closing and not self._desk.saves
+            self._carry(saves, progress, checkpoint=checkpoint)
+            if closing:
+                return
+
+    def _has_work(self) -> bool:
+        desk = self._desk
+        return bool(desk.saves or desk.closing or desk.progress is not None or desk.checkpoint is not None)
+
+    def _carry(self, saves: list[tuple[int, Bundle]], progress: bytes | None, *, checkpoint: bytes | None) -> None:
+        if saves:
+            failure = self._try(lambda: self._home.save([bundle for _, bundle in saves]))
+            at = self._clock.now()
+            self._saved.extend((channel, Saved(at, failure)) for channel, _ in saves)
+            self._wake()
+        if self._clock.now() - self._listened >= LISTEN_S:
+            self._listened = self._clock.now()
+            self._try(self._listen)
+        if self._desk.arriving and self.beginning is None and self._clock.now() - self._arrived >= ARRIVE_S:
+            self._arrived = self._clock.now()
+            self._try(self._arrive)
+        if checkpoint is not None:
+            self._try(lambda: self._home.checkpoint(checkpoint))
+        if progress is not None:
+            self._try(lambda: self._home.report(progress))
+
+    def _listen(self) -> None:
+        before = self.word.cancelled
+        self.word = self._home.listen()
+        if self.word.cancelled and not before:
+            self._wake()
+
+    def _arrive(self) -> None:
+        self.beginning = self._home.arrive()
+        if self.beginning is not None:
+            self._desk.arriving = False
+            self._wake()
+
+    def _try(self, work: Callable[[], None]) -> Failure | None:
+        """None, or why it did not work: a store that fails is counted and shown, and never stops the loop."""
+        try:
+            work()
+        except ClaimLost as lost:
+            self.trouble.lost = lost
+            self._wake()
+            return Failure(Outcome.SERVER, lost.code, str(lost))
+        except StoreError as broken:
+            return self._note(broken)
+        return None
+
+    def _note(self, broken: HarnessError) -> Failure:
+        self.trouble.failures += 1
+        self.trouble.detail = str(broken)
+        if self.trouble.failures == 1:
+            _log.warning("the store failed: %s", broken)
+        return Failure(Outcome.SERVER, broken.code, str(broken))

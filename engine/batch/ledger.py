@@ -1,0 +1,111 @@
+"""What a batch has measured so far: whole iterations in a timeline and a running total, and what is still open."""
+
+from collections.abc import Iterable, Sequence
+
+from engine.device.session import Log, Open
+from engine.errors import Outcome
+from engine.measure.operation import Operation
+from engine.measure.sample import Sample, Series
+from engine.measure.tally import Tally
+from engine.measure.timeline import Timeline
+
+
+class Ledger:
+    """Two folds of the same samples: by window for the results, and at once for the live view.
+
+    The windows count from the load's start, which is not known while devices prepare: until `begin` says so, logs
+    wait, and then all times are moved.
+    """
+
+    def __init__(self, timeline: Timeline, failure_samples: int) -> None:
+        self.timeline = timeline
+        self.total = Tally(failure_samples)
+        self.total.merge(timeline.total())
+        self._origin: float | None = None
+        self._waiting: list[Log] = []
+
+    def begin(self, origin: float) -> None:
+        """The load's start, in the time of the logs."""
+        self._origin = origin
+        for log in self._waiting:
+            self._place(log, origin)
+        self._waiting.clear()
+
+    def commit(self, log: Log) -> None:
+        """Count a whole iteration."""
+        _fold(log, self.total)
+        if self._origin is None:
+            self._waiting.append(log)
+        else:
+            self._place(log, self._origin)
+
+    def record(self, samples: Iterable[Sample]) -> None:
+        """Count operations that no session measured."""
+        for sample in samples:
+            self.commit(Log(started=[(sample.series, sample.due)], samples=[sample]))
+
+    def view(self, logs: Iterable[Log], waiting: Sequence[Open], now: float) -> Tally:
+        """All that was counted and all that is under way, for people who watch."""
+        view = Tally(self.total.samples_kept)
+        view.merge(self.total)
+        for log in logs:
+            _fold(log, view)
+        for held in waiting:
+            if now > held.deadline:
+                view.overdue(held.series)
+        return view
+
+    def _place(self, log: Log, origin: float) -> None:
+        """Into the windows of their time."""
+        timeline = self.timeline
+        for series, at in (*log.started, *log.dropped):
+            timeline.due(series, at - origin)
+        for series, at in log.started:
+            timeline.start(series, at - origin)
+        for sample in log.samples:
+            timeline.settle(_moved(sample, origin))
+        for series, at in log.retries:
+            timeline.retry(series, at - origin)
+        for series, at in log.unmatched:
+            timeline.unmatched(series, at - origin)
+
+    def iterations_due(self) -> int:
+        """How many iterations were counted as due: what the roster handed out, if all is well."""
+        return self.total.select(Operation.ITERATION).due
+
+
+def dropped(series: Sequence[Series], due: float, *, now: float, reason: str) -> Log:
+    """The log of a start that is lost: it counts for every one of the series."""
+    return Log(
+        dropped=[(one, due) for one in series],
+        samples=[Sample(one, due, None, now, Outcome.DROPPED, reason) for one in series],
+    )
+
+
+def _moved(sample: Sample, origin: float) -> Sample:
+    began = None if sample.began is None else sample.began - origin
+    return Sample(
+        sample.series,
+        sample.due - origin,
+        began,
+        sample.ended - origin,
+        sample.outcome,
+        sample.code,
+        sample.detail,
+        sample.device,
+        sample.parts,
+    )
+
+
+def _fold(log: Log, tally: Tally) -> None:
+    for series, _ in log.started:
+        tally.due(series)
+        tally.start(series)
+    for series, _ in log.dropped:
+        tally.due(series)
+    for sample in log.samples:
+        tally.settle(sample)
+    for series, _ in log.retries:
+        tally.retry(series)
+    for series, _ in log.unmatched:
+        tally.unmatched(series)

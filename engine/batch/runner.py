@@ -1,0 +1,373 @@
+"""`run_batch`: the one loop that drives a batch's sessions.
+
+Theory of operation. Everything happens in turns. A turn waits on the wire until something is due, feeds what came to
+the sessions, fires timers, and starts what the roster calls. The phases follow each other: *prepare* brings every
+device to where the load can begin, at the pace of the target's quotas; then the batch waits for the load's start,
+which all batches of the wave share; *load* runs until the schedule ends or someone wants it to stop; *drain* lets
+what is in flight finish within gracefulStop. What is still open then is settled, connections are closed, and what
+was measured goes back to the caller.
+
+Nothing here blocks but `Wire.wait`: storage is the courier's. A batch whose claim cannot be confirmed in time stops
+driving at once, because somebody else may be about to take it over.
+"""
+
+import heapq
+import itertools
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from engine.batch.checkpoint import Checkpoint
+from engine.batch.courier import Courier
+from engine.batch.ledger import Ledger, dropped
+from engine.batch.monitor import Monitor
+from engine.batch.progress import Progress
+from engine.batch.roster import Drop, Go, Roster
+from engine.batch.work import Work
+from engine.device.identity import Device
+from engine.device.script import Event, Order, Save
+from engine.device.session import Session, Start
+from engine.errors import Failure, Outcome
+from engine.measure.health import Health
+from engine.measure.operation import Operation, Phase
+from engine.measure.sample import Series
+from engine.measure.timeline import Timeline
+from engine.ports import Clock, Wire
+from engine.protocol import mqtt
+
+PREPARE_AT_ONCE = 64
+"""Devices preparing at a time: more would only queue for the wire's handshakes, and call it latency."""
+
+REPORT_S = 1.0
+CHECKPOINT_S = 5.0
+CLOSE_WITHIN_S = 2.0
+
+_log = logging.getLogger("certfleet.batch")
+
+
+class Stop(StrEnum):
+    """Why a batch's load ended."""
+
+    SCHEDULE = "schedule"
+    CANCELLED = "cancelled"
+    LIMIT = "limit"
+    STORE = "store-unavailable"
+    INVALID_STATE = "invalid-stored-certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a batch measured. handed is how many points the roster handed out: the iterations' due must equal it."""
+
+    timeline: Timeline
+    health: tuple[Health, ...]
+    stop: Stop
+    handed: int
+    load_start: float | None
+    durations_s: Mapping[Phase, float]
+    unprovisioned: int
+    store_failures: int
+    store_detail: str
+
+    @property
+    def mismatch(self) -> str:
+        """Why the numbers cannot be trusted, "" where they can."""
+        due = self.timeline.total().select(Operation.ITERATION).due
+        return "" if due == self.handed else f"the schedule handed out {self.handed} starts, {due} were counted"
+
+
+def run_batch(work: Work, *, wire: Wire, clock: Clock, courier: Courier) -> Done:
+    """Drive the batch to its end. Raises ClaimLost when somebody else holds it; then nothing of it counts."""
+    runner = _Runner(work, wire=wire, clock=clock, courier=courier)
+    courier.start(wire.wake)
+    try:
+        return runner.run()
+    finally:
+        courier.close()
+        wire.close()
+
+
+class _Runner:
+    def __init__(self, work: Work, *, wire: Wire, clock: Clock, courier: Courier) -> None:
+        self._work, self._wire, self._clock, self._courier = work, wire, clock, courier
+        self._sessions = [
+            Session(Device(work.setup, s.device_id, index=s.index, ordinal=s.ordinal, bundle=s.bundle), clock.now)
+            for s in work.seats
+        ]
+        resume = work.resume
+        self._ledger = Ledger(resume.timeline if resume else Timeline(work.interval_s), work.failure_samples)
+        self._handed = resume.handed if resume else 0
+        self._roster: Roster | None = None
+        self._phase = Phase.PREPARE
+        self._load_start = math.inf
+        self._load_end = math.inf
+        self._stop: Stop | None = None
+        self._unprovisioned: frozenset[int] = frozenset()
+        self._timers: list[tuple[float, int, int]] = []
+        self._sequence = itertools.count()
+        self._busy = 0
+        self._monitor = Monitor(work.interval_s, clock)
+        self._began = clock.now()
+        self._next_report = self._began
+        self._next_checkpoint = math.inf
+
+    def run(self) -> Done:
+        self._ledger.record(self._work.loaded)
+        self._prepare()
+        self._await_start()
+        if self._roster is not None:
+            self._load()
+        self._drain()
+        self._close()
+        self._ledger.begin(min(self._load_start, self._clock.now()))
+        self._report()
+        self._monitor.close(self._clock.now(), self._phase)
+        return Done(
+            timeline=self._ledger.timeline,
+            health=tuple(self._monitor.records),
+            stop=self._stop or Stop.SCHEDULE,
+            handed=self._handed,
+            load_start=None if self._roster is None else self._load_start,
+            durations_s=self._durations(self._clock.now()),
+            unprovisioned=len(self._unprovisioned),
+            store_failures=self._courier.trouble.failures,
+            store_detail=self._courier.trouble.detail,
+        )
+
+    def _durations(self, now: float) -> dict[Phase, float]:
+        """How long each phase took."""
+        start = min(self._load_start, now)
+        load_s = max(0.0, min(self._load_end, now) - start)
+        ramp_s = min(self._work.ramp_s, load_s)
+        return {
+            Phase.PREPARE: max(0.0, start - self._began),
+            Phase.RAMP: ramp_s,
+            Phase.STEADY: load_s - ramp_s,
+            Phase.DRAIN: max(0.0, now - start - load_s),
+        }
+
+    # -- phases --------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Every device ready for the load, or known not to be."""
+        steps = self._work.scenario.prepare
+        waiting = iter(range(len(self._sessions)) if steps else ())
+        began, started = self._clock.now(), 0
+        nothing = object()
+        channel: int | object = next(waiting, nothing)
+        while (channel is not nothing or self._busy) and not self._must_stop():
+            due = began + started / self._work.prepare_per_s if self._work.prepare_per_s else -math.inf
+            now = self._clock.now()
+            if isinstance(channel, int) and due <= now and self._busy < PREPARE_AT_ONCE:
+                self._begin(channel, Start(steps, now, Phase.PREPARE, self._work.scenario.main, iteration=False))
+                channel, started = next(waiting, nothing), started + 1
+                continue
+            self._turn(due if channel is not nothing and self._busy < PREPARE_AT_ONCE else math.inf)
+        if steps:
+            self._unprovisioned = frozenset(
+                n for n, s in enumerate(self._sessions) if s.device.bundle is None or s.device.invalid
+            )
+        if self._work.setup.on_invalid == "fail" and any(s.device.invalid for s in self._sessions):
+            self._stop = Stop.INVALID_STATE
+
+    def _await_start(self) -> None:
+        """The load's start, shared by the wave; none where the batch stops before it."""
+        if self._must_stop():
+            return
+        self._courier.arrive()
+        while (beginning := self._courier.beginning) is None and not self._must_stop():
+            self._turn(math.inf)
+        if beginning is None:
+            return
+        self._ledger.begin(beginning.origin)
+        start = self._load_start = beginning.start
+        if self._work.duration_s is not None:
+            self._load_end = start + self._work.duration_s
+        state = self._work.resume.roster if self._work.resume else None
+        self._roster = self._work.roster(self._unprovisioned, state)
+        self._next_checkpoint = self._clock.now()
+
+    def _load(self) -> None:
+        """Starts as they come due, until there are none left or something ends the load."""
+        assert self._roster is not None
+        while not self._must_stop():
+            now = self._clock.now()
+            self._phase = self._phase_of(now)
+            self._call(self._roster.calls(now - self._load_start), now)
+            due = self._roster.next_due() + self._load_start
+            if now >= self._load_end or (self._load_end == math.inf and due == math.inf and self._is_quiet(now)):
+                break
+            self._turn(min(due, self._load_end))
+        now = self._clock.now()
+        self._load_end = min(self._load_end, now)
+        self._call(self._roster.close(), now)
+
+    def _drain(self) -> None:
+        """What is in flight finishes, or is settled when gracefulStop is over."""
+        self._phase = Phase.DRAIN
+        give_up = self._clock.now() + (0.0 if self._stop is Stop.STORE else self._work.graceful_stop_s)
+        while self._busy and self._clock.now() < give_up and self._stop is not Stop.STORE:
+            self._turn(give_up)
+            self._must_stop()
+        now = self._clock.now()
+        for channel, session in enumerate(self._sessions):
+            session.stop(now)
+            self._settle(channel)
+        self._busy = 0
+
+    def _close(self) -> None:
+        """No connection is left open. These disconnects belong to nobody's numbers."""
+        linked = {n for n, s in enumerate(self._sessions) if s.device.linked}
+        for channel in linked:
+            self._sessions[channel].device.connected = False
+            self._wire.send(channel, mqtt.Disconnect())
+        give_up = self._clock.now() + CLOSE_WITHIN_S
+        while linked and self._clock.now() < give_up:
+            for channel, event in self._wire.wait(give_up):
+                if isinstance(event, mqtt.Disconnected):
+                    linked.discard(channel)
+
+    def _must_stop(self) -> bool:
+        """Whether the load is to end now; raises ClaimLost where the batch is no longer ours."""
+        if self._courier.trouble.lost is not None:
+            raise self._courier.trouble.lost
+        if self._stop is None:
+            now = self._clock.now()
+            if now >= self._courier.word.must_stop_at:
+                self._stop = Stop.STORE
+            elif self._courier.word.cancelled:
+                self._stop = Stop.CANCELLED
+            elif now >= self._work.stop_at:
+                self._stop = Stop.LIMIT
+        return self._stop is not None
+
+    def _is_quiet(self, now: float) -> bool:
+        """Whether all that is left of a load without an end can still be answered, but not in time."""
+        return all(not s.is_busy or s.is_overdue(now) for s in self._sessions)
+
+    def _phase_of(self, at: float) -> Phase:
+        return Phase.RAMP if at - self._load_start < self._work.ramp_s else Phase.STEADY
+
+    # -- one turn ------------------------------------------------------------------------------------------
+
+    def _turn(self, until: float) -> None:
+        """Wait until something happens, and deal with all of it."""
+        limit = min(until, self._next_report, self._next_checkpoint, self._courier.word.must_stop_at)
+        if self._timers:
+            limit = min(limit, self._timers[0][0])
+        events = self._wire.wait(limit)
+        woke = self._clock.now()
+        self._monitor.woke(woke, limit)
+        for channel, event in events:
+            self._feed(channel, event)
+        for channel, saved in self._courier.saved():
+            self._feed(channel, saved)
+        self._fire(woke)
+        self._tell(self._clock.now())
+
+    def _fire(self, now: float) -> None:
+        """Timers whose time has come; one that its session has replaced since is passed over."""
+        while self._timers and self._timers[0][0] <= now:
+            due, _, channel = heapq.heappop(self._timers)
+            session = self._sessions[channel]
+            if session.wake_at == due:
+                self._drive(channel, partial(session.expire, now))
+
+    def _feed(self, channel: int, event: Event) -> None:
+        session = self._sessions[channel]
+        self._drive(channel, partial(session.feed, event))
+
+    def _begin(self, channel: int, start: Start) -> None:
+        session, now = self._sessions[channel], self._clock.now()
+        self._busy += 1
+        self._drive(channel, partial(session.begin, start, now), begins=True)
+
+    def _drive(self, channel: int, work: Callable[[], Sequence[Order]], *, begins: bool = False) -> None:
+        """Let a session work, carry out its orders, keep its timer, and count what it finished.
+
+        A bug in one device's story ends that story as `internal`; the batch goes on and says so.
+        """
+        session = self._sessions[channel]
+        was_busy = begins or session.is_busy
+        try:
+            orders = work()
+        except Exception:
+            _log.exception("a session failed")
+            self._monitor.internal += 1
+            session.fail(Failure(Outcome.INTERNAL, detail="a bug in the harness, see the log"))
+            orders = (mqtt.Disconnect(),)
+        for order in orders:
+            if isinstance(order, Save):
+                self._courier.save(channel, order.bundle)
+            else:
+                self._wire.send(channel, order)
+        if session.wake_at is not None and session.wake_at < math.inf:
+            heapq.heappush(self._timers, (session.wake_at, next(self._sequence), channel))
+        if not session.is_busy:
+            self._settle(channel)
+            if was_busy:
+                self._busy -= 1
+                if self._roster is not None:
+                    self._roster.free(channel)
+
+    def _settle(self, channel: int) -> None:
+        log = self._sessions[channel].drain_log()
+        if log.started or log.dropped or log.samples or log.unmatched or log.retries:
+            self._ledger.commit(log)
+
+    def _call(self, calls: Iterable[Go | Drop], now: float) -> None:
+        """Carry out the roster's calls."""
+        main = self._work.scenario.main
+        for call in calls:
+            self._handed += 1
+            due = call.due + self._load_start
+            phase = self._phase_of(due)
+            if isinstance(call, Drop):
+                series = [Series(Operation.ITERATION, phase), Series(main, phase)]
+                self._ledger.commit(dropped(series, due, now=now, reason=call.reason))
+            else:
+                self._monitor.began(now - due)
+                self._begin(call.device, Start(self._work.scenario.steps, due, phase, main, drain_from=self._load_end))
+
+    # -- telling -------------------------------------------------------------------------------------------
+
+    def _tell(self, now: float) -> None:
+        self._monitor.tick(now, self._phase)
+        if now >= self._next_report:
+            self._next_report = now + REPORT_S
+            self._report()
+        if now >= self._next_checkpoint and self._roster is not None:
+            self._next_checkpoint = now + CHECKPOINT_S
+            state = self._roster.state()
+            finished = self._ledger.iterations_due()
+            self._courier.checkpoint(Checkpoint(self._ledger.timeline, state, finished).encode())
+
+    def _report(self) -> None:
+        now = self._clock.now()
+        busy = [s for s in self._sessions if s.is_busy]
+        waiting = [held for s in busy for held in s.open_operations]
+        self._courier.report(
+            Progress(
+                at=now,
+                phase=self._phase,
+                load_start=None if self._load_start == math.inf else self._load_start,
+                load_end=None if self._load_end == math.inf else self._load_end,
+                devices=Counter(_doing(s) for s in self._sessions),
+                tally=self._ledger.view((s.log for s in busy), waiting, now),
+                generator=self._monitor.latest,
+                store_failures=self._courier.trouble.failures,
+            ).encode()
+        )
+
+
+def _doing(session: Session) -> str:
+    device = session.device
+    if device.doing:
+        return device.doing
+    if device.bundle is None:
+        return "unprovisioned"
+    return "connected" if device.connected else "offline"

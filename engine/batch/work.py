@@ -1,0 +1,48 @@
+"""What one batch is to do, ready to be driven."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.batch.checkpoint import Checkpoint
+from engine.batch.roster import Roster
+from engine.device.bundle import Bundle
+from engine.device.scenarios.scenario import Scenario
+from engine.device.setup import Setup
+from engine.measure.sample import Sample
+
+type MakeRoster = Callable[[Collection[int], Mapping[str, Any] | None], Roster]
+"""(numbers of the devices without a certificate, state to go on from) → a roster in seconds since the load's start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One device of the batch: its index names it, its ordinal is its place in the run's schedule."""
+
+    index: int
+    ordinal: int
+    device_id: str
+    bundle: Bundle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Times are seconds; duration_s is None where the load ends by itself (`once`).
+
+    prepare_per_s is this batch's share of the target's quota, None for no limit. stop_at is the run's own deadline,
+    in run time. loaded are the samples of loading the state, counted with the rest.
+    """
+
+    scenario: Scenario
+    setup: Setup
+    seats: tuple[Seat, ...]
+    roster: MakeRoster
+    duration_s: float | None
+    ramp_s: float
+    graceful_stop_s: float
+    stop_at: float
+    interval_s: float
+    failure_samples: int
+    prepare_per_s: float | None = None
+    resume: Checkpoint | None = None
+    loaded: tuple[Sample, ...] = ()

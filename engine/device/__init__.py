@@ -1,0 +1,1 @@
+"""One simulated device: messages and times in, commands out. No sockets, no clock, no storage."""

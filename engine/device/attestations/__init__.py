@@ -1,0 +1,1 @@
+"""How a device proves itself to the provisioning service: one file each."""

@@ -1,0 +1,1 @@
+"""What devices do, a tuple of steps each."""

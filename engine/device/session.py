@@ -1,0 +1,324 @@
+"""One device's life in a run: carries its scripts, keeps its open operations, turns their ends into samples.
+
+Theory of operation. A session is idle or busy with one script: its preparation or an iteration. `begin` and `feed`
+run the script as far as it goes without waiting and return the orders that came of it. Samples of the script under
+way are kept back until it ends, so that whoever drives the session can count whole iterations only (`drain_log`);
+a crash then loses an iteration, never half of one. What happens outside a script (a connection that breaks while
+idle, an answer nobody asked for) goes to the same log.
+
+Time is the driver's: every event carries when it happened, and that is the session's now until the next one.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from engine.device.identity import Device
+from engine.device.scenarios.scenario import Step, run
+from engine.device.script import (
+    Begin,
+    End,
+    Event,
+    Expired,
+    Lap,
+    Order,
+    Pause,
+    Retry,
+    Save,
+    Script,
+    StepFailed,
+    Unmatched,
+    Wait,
+)
+from engine.errors import Failure, Outcome
+from engine.measure.operation import OVERDUE, DropReason, Operation, Phase
+from engine.measure.sample import Sample, Series
+from engine.protocol import mqtt
+
+
+@dataclass(slots=True)
+class Log:
+    """What is to be counted: due and started operations by series and time, finished ones, retries, unmatched."""
+
+    started: list[tuple[Series, float]] = field(default_factory=list)
+    dropped: list[tuple[Series, float]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    retries: list[tuple[Series, float]] = field(default_factory=list)
+    unmatched: list[tuple[Series, float]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Open:
+    """An operation under way."""
+
+    series: Series
+    due: float
+    began: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a session is asked to do: main is the operation that a failed iteration owes a dropped sample for.
+
+    iteration is false for preparation, which is no iteration. Operations that begin at or after drain_from belong
+    to the drain.
+    """
+
+    steps: tuple[Step, ...]
+    due: float
+    phase: Phase
+    main: Operation
+    iteration: bool = True
+    drain_from: float = math.inf
+
+
+class Session:
+    """Drive with begin, feed and stop; read is_busy, wake_at and drain_log after each."""
+
+    __slots__ = (
+        "_clock",
+        "_now",
+        "_open",
+        "_orders",
+        "_pausing",
+        "_reached_main",
+        "_script",
+        "_slip",
+        "_start",
+        "device",
+        "failure",
+        "log",
+        "wake_at",
+    )
+
+    def __init__(self, device: Device, clock: Callable[[], float]) -> None:
+        self.device = device
+        self.wake_at: float | None = None
+        self.failure: Failure | None = None
+        self.log = Log()
+        self._clock = clock
+        self._now = 0.0
+        self._script: Script[None] | None = None
+        self._start: Start | None = None
+        self._open: dict[Operation, Open] = {}
+        self._orders: list[Order] = []
+        self._pausing = False
+        self._reached_main = False
+        self._slip = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a script is under way."""
+        return self._script is not None
+
+    @property
+    def open_operations(self) -> Sequence[Open]:
+        """What is in flight, for the live view."""
+        return tuple(self._open.values())
+
+    def drain_log(self) -> Log:
+        """What is to be counted now; everything since the last call."""
+        log, self.log = self.log, Log()
+        return log
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether all it still waits for has passed its deadline but can yet be answered."""
+        waits = [o for o in self._open.values() if o.series.operation is not Operation.ITERATION]
+        return bool(waits) and all(o.series.operation in OVERDUE and now > o.deadline for o in waits)
+
+    def begin(self, start: Start, now: float) -> Sequence[Order]:
+        """Start a script on an idle device; the orders that come of it."""
+        assert self._script is None, "a busy device was started"
+        self._now, self._start, self.failure = now, start, None
+        self._slip = now - start.due
+        self._reached_main = False
+        if start.iteration:
+            self._begin(Begin(Operation.ITERATION, math.inf))
+        self._script = run(start.steps, self.device)
+        return self._advance(None)
+
+    def feed(self, event: Event) -> Sequence[Order]:
+        """Tell the session what happened; the orders that come of it."""
+        self._now = max(self._now, event.at)
+        if isinstance(event, mqtt.Disconnected):
+            self.device.linked = False
+            self._lose(event)
+        if self._script is None or (self._pausing and not isinstance(event, Expired)):
+            self._overhear(event)
+            return ()
+        return self._advance(event)
+
+    def expire(self, now: float) -> Sequence[Order]:
+        """The time wake_at has come."""
+        self.wake_at = None
+        if self._script is None:
+            return ()
+        return self.feed(Expired(now))
+
+    def stop(self, now: float) -> None:
+        """End the script where it stands: what is overdue was lost, the rest is cancelled."""
+        self._now = max(self._now, now)
+        if self._script is not None:
+            self._script.close()
+            for held in list(self._open.values()):
+                overdue = held.series.operation in OVERDUE and self._now > held.deadline
+                self._settle(held.series.operation, Failure(Outcome.LOST if overdue else Outcome.CANCELLED))
+            self._idle()
+
+    def fail(self, failure: Failure) -> None:
+        """End the script with a failure that came from outside it."""
+        if self._script is not None:
+            self._script.close()
+            self._finish(failure)
+
+    # -- the script ----------------------------------------------------------------------------------------
+
+    def _advance(self, answer: Event | float | None) -> Sequence[Order]:
+        """Run the script until it waits or ends."""
+        assert self._script is not None
+        self._orders = []
+        self._pausing = False
+        self.wake_at = None
+        reply: Event | float | None = answer
+        try:
+            while self.wake_at is None:
+                reply = self._answer(self._script.send(reply))
+        except StopIteration:
+            self._finish(None)
+        except StepFailed as failed:
+            self._finish(failed.failure)
+        return self._orders
+
+    def _answer(self, ask: object) -> float | None:
+        match ask:
+            case Wait():
+                self.wake_at = ask.until
+            case Pause():
+                self._pausing = True
+                self.wake_at = self._now + ask.for_s
+            case Begin():
+                self._begin(ask)
+            case End():
+                self._settle(ask.operation, ask.failure, ask.parts)
+            case Lap():
+                self._now = max(self._now, self._clock())
+            case Retry():
+                self.log.retries.append((self._series(ask.operation), self._now))
+            case Unmatched():
+                self.log.unmatched.append((self._series(ask.operation), self._now))
+            case mqtt.Connect():
+                self.device.linked = True
+                self._orders.append(ask)
+            case Save() | mqtt.Subscribe() | mqtt.Publish() | mqtt.Disconnect():
+                self._orders.append(ask)
+            case _:
+                raise AssertionError(f"a script asked for {ask!r}")
+        return self._now
+
+    def _finish(self, failure: Failure | None) -> None:
+        """The script is over: settle what it left open, and what its iteration owes."""
+        assert self._start is not None
+        self.failure = failure
+        left = [operation for operation in self._open if operation is not Operation.ITERATION]
+        for operation in left:
+            self._settle(operation, failure or Failure(Outcome.LOST))
+        if self._start.iteration:
+            self._settle(Operation.ITERATION, failure)
+            if failure is not None and not self._reached_main:
+                self._owe(self._start)
+        self._idle()
+
+    def _owe(self, start: Start) -> None:
+        """A main operation that its iteration never reached counts as dropped."""
+        series = Series(start.main, start.phase, self._hub(start.main))
+        self.log.dropped.append((series, start.due))
+        self.log.samples.append(
+            Sample(
+                series,
+                start.due,
+                None,
+                self._now,
+                Outcome.DROPPED,
+                DropReason.STEP_FAILED,
+                device=self.device.device_id,
+            )
+        )
+
+    def _idle(self) -> None:
+        self._script, self._start, self.wake_at, self._pausing = None, None, None, False
+        self._open.clear()
+        self.device.doing = ""
+
+    # -- measuring -----------------------------------------------------------------------------------------
+
+    def _hub(self, operation: Operation) -> str:
+        """The hub an operation concerns: registering and storing concern none."""
+        if operation in _WITHOUT_HUB or self.device.bundle is None:
+            return ""
+        return self.device.bundle.hub
+
+    def _series(self, operation: Operation) -> Series:
+        phase = self._start.phase if self._start else Phase.STEADY
+        if (
+            self._start
+            and phase is not Phase.PREPARE
+            and self._now >= self._start.drain_from
+            and operation is not Operation.ITERATION
+        ):
+            phase = Phase.DRAIN
+        return Series(operation, phase, self._hub(operation))
+
+    def _begin(self, ask: Begin) -> None:
+        series = self._series(ask.operation)
+        assert self._start is not None
+        self._reached_main = self._reached_main or ask.operation is self._start.main
+        self._open[ask.operation] = Open(series, self._now - self._slip, self._now, self._now + ask.within_s)
+        self.log.started.append((series, self._now))
+
+    def _settle(self, operation: Operation, failure: Failure | None, parts: tuple[tuple[str, float], ...] = ()) -> None:
+        held = self._open.pop(operation)
+        late = failure is None and operation in OVERDUE and self._now > held.deadline
+        outcome = Outcome.LATE if late else Outcome.OK if failure is None else failure.outcome
+        self.log.samples.append(
+            Sample(
+                held.series,
+                held.due,
+                held.began,
+                self._now,
+                outcome,
+                failure.code if failure else "",
+                failure.detail if failure else "",
+                self.device.device_id if failure else "",
+                parts,
+            )
+        )
+
+    def _lose(self, event: mqtt.Disconnected) -> None:
+        """A hub connection that ended without being asked is counted, without a latency."""
+        if not self.device.connected:
+            return
+        self.device.connected = False
+        series = self._series(Operation.HUB_DISCONNECT)
+        failure = event.failure or Failure(Outcome.DISCONNECTED)
+        self.log.started.append((series, event.at))
+        self.log.samples.append(
+            Sample(
+                series,
+                event.at,
+                None,
+                event.at,
+                Outcome.DISCONNECTED,
+                failure.code,
+                failure.detail,
+                self.device.device_id,
+            )
+        )
+
+    def _overhear(self, event: Event) -> None:
+        """An answer that no open request matches is counted, never a success."""
+        if isinstance(event, mqtt.Received):
+            self.log.unmatched.append((self._series(Operation.CERT_ISSUED), event.at))
+
+
+_WITHOUT_HUB = frozenset({Operation.DPS_REGISTER, Operation.STATE_LOAD, Operation.STATE_SAVE, Operation.STATE_DELETE})

@@ -1,0 +1,70 @@
+"""What all devices of a batch have in common: where they go, how they behave, how long they wait."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.device.backoff import Backoff
+from engine.protocol import x509
+
+
+@dataclass(frozen=True, slots=True)
+class Dps:
+    """A provisioning service; group_key is the enrollment group's raw key and never leaves this record."""
+
+    host: str
+    port: int
+    id_scope: str
+    attestation: str
+    group_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds a device waits for an answer: `certificate` from publish to 200, `connect` from dial to SUBACK."""
+
+    register: float = 300.0
+    connect: float = 120.0
+    certificate: float = 300.0
+    publish: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How often a step is tried, the first try included."""
+
+    register: int = 5
+    connect: int = 3
+    renew: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """The telemetry of one iteration."""
+
+    count: int = 3
+    size_bytes: int = 256
+    interval_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Shared by every device of a batch; wall_at_zero is the unix time at which the run's clock shows 0."""
+
+    dps: tuple[Dps, ...]
+    hub_port: int
+    allows: Callable[[str], bool]
+    wall_at_zero: float
+    seed: int
+    request_tag: str
+    key_type: x509.KeyType = x509.KeyType.EC_P256
+    reuse_key: bool = True
+    verify: str = "reconnect"
+    on_invalid: str = "reprovision"
+    may_provision: bool = True
+    keep_alive_s: int = 60
+    clean_session: bool = True
+    hold_s: float = 5.0
+    timeouts: Timeouts = Timeouts()
+    attempts: Attempts = Attempts()
+    backoff: Backoff = Backoff()
+    messages: Messages = Messages()

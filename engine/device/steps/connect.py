@@ -1,0 +1,70 @@
+"""Connecting to the hub with the issued certificate, and leaving it."""
+
+from engine.device.identity import Device
+from engine.device.script import Begin, End, Script, StepFailed
+from engine.device.steps.waiting import DISCONNECT_WITHIN_S, disconnect, expect, with_retries
+from engine.errors import Failure, Outcome
+from engine.measure.operation import Operation
+from engine.protocol import credentials, mqtt
+
+SUBSCRIBE_REFUSED = 0x80
+
+
+def connect(device: Device) -> Script[None]:
+    """A hub connection that is subscribed to the credentials topic; at once where there is one."""
+    if not device.connected:
+        yield from with_retries(
+            device,
+            lambda: _dial(device, subscribe=True),
+            attempts=device.setup.attempts.connect,
+            operation=Operation.HUB_CONNECT,
+        )
+
+
+def connect_bare(device: Device) -> Script[None]:
+    """A hub connection with nothing subscribed; at once where there is one."""
+    if not device.connected:
+        yield from with_retries(
+            device,
+            lambda: _dial(device, subscribe=False),
+            attempts=device.setup.attempts.connect,
+            operation=Operation.HUB_CONNECT,
+        )
+
+
+def leave(device: Device) -> Script[None]:
+    """No hub connection any more."""
+    if device.connected:
+        device.doing = "disconnecting"
+        yield Begin(Operation.HUB_DISCONNECT, DISCONNECT_WITHIN_S)
+        failure = yield from disconnect(device)
+        yield End(Operation.HUB_DISCONNECT, failure)
+
+
+def _dial(device: Device, *, subscribe: bool) -> Script[None]:
+    """One attempt, from dial to SUBACK, or to CONNACK where nothing is subscribed.
+
+    Source: IoT Hub MQTT support, "Using the MQTT protocol directly".
+    """
+    device.doing = "connecting"
+    until = (yield Begin(Operation.HUB_CONNECT, device.setup.timeouts.connect)) + device.setup.timeouts.connect
+    try:
+        yield device.dial_hub()
+        connected = yield from expect(device, mqtt.Connected, until)
+        parts: tuple[tuple[str, float], ...] = (
+            ("tcp", connected.tcp_s),
+            ("tls", connected.tls_s),
+            ("connack", connected.connack_s),
+        )
+        if subscribe:
+            yield mqtt.Subscribe(credentials.RESPONSES)
+            subscribed = yield from expect(device, mqtt.Subscribed, until)
+            if subscribed.granted == SUBSCRIBE_REFUSED:
+                raise StepFailed(Failure(Outcome.UNAUTHORIZED, "suback 128", "the hub refused the subscription"))
+            parts += (("suback", subscribed.at - connected.at),)
+    except StepFailed as failed:
+        yield End(Operation.HUB_CONNECT, failed.failure)
+        yield from disconnect(device)
+        raise
+    device.connected = True
+    yield End(Operation.HUB_CONNECT, parts=parts)

@@ -1,0 +1,101 @@
+"""Registering with the Device Provisioning Service: key, CSR, register, polls, the assigned hub and the chain.
+
+Source: DPS MQTT support, "Registering a device" and "Polling for registration operation status".
+"""
+
+from engine.device.attestations import symmetric
+from engine.device.bundle import Bundle
+from engine.device.identity import Device
+from engine.device.script import Begin, End, Script, StepFailed
+from engine.device.steps.save import save
+from engine.device.steps.waiting import disconnect, expect, rest, with_retries
+from engine.errors import Failure, Outcome, RemoteProtocolError
+from engine.measure.operation import Operation
+from engine.protocol import dps, mqtt, x509
+
+POLL_AFTER_S = 2.0
+"""Where the service names no retry-after, as in Microsoft's SDKs."""
+
+
+def register(device: Device) -> Script[None]:
+    """A bundle from DPS, checked and saved."""
+    yield from with_retries(
+        device, lambda: _ask(device), attempts=device.setup.attempts.register, operation=Operation.DPS_REGISTER
+    )
+    yield from save(device)
+
+
+def _ask(device: Device) -> Script[None]:
+    """One attempt, from dial to a chain that fits; its outcome is `unusable` where the chain does not."""
+    device.doing = "provisioning"
+    key = device.signing_key()
+    within_s = device.setup.timeouts.register
+    began: float = yield Begin(Operation.DPS_REGISTER, within_s)
+    try:
+        bundle, parts, at = yield from _converse(device, key=key, began=began, until=began + within_s)
+        _refuse_unfit(device, bundle, key=key, at=at)
+    except StepFailed as failed:
+        yield End(Operation.DPS_REGISTER, failed.failure)
+        yield from disconnect(device)
+        raise
+    yield End(Operation.DPS_REGISTER, parts=parts)
+    device.bundle = bundle
+    yield from disconnect(device)
+
+
+type Parts = tuple[tuple[str, float], ...]
+
+
+def _converse(
+    device: Device, *, key: x509.PrivateKey, began: float, until: float
+) -> Script[tuple[Bundle, Parts, float]]:
+    """What DPS assigned, the parts of the conversation, and when the answer came."""
+    yield symmetric.dial(device, device.setup.wall_at_zero + began)
+    connected = yield from expect(device, mqtt.Connected, until)
+    yield mqtt.Subscribe(dps.RESPONSES)
+    subscribed = yield from expect(device, mqtt.Subscribed, until)
+    rid = device.next_request_id()
+    csr = x509.build_csr(key, device.device_id)
+    yield mqtt.Publish(dps.register_topic(rid), dps.register_payload(device.device_id, csr))
+    reply, accepted_at = yield from _reply(device, rid, until=until)
+    at = accepted_at
+    while reply.assignment is None:
+        yield from rest(at + (POLL_AFTER_S if reply.retry_after_s is None else reply.retry_after_s))
+        rid = device.next_request_id()
+        yield mqtt.Publish(dps.poll_topic(rid, reply.operation_id), b"")
+        reply, at = yield from _reply(device, rid, until=until)
+    parts = (
+        ("tcp", connected.tcp_s),
+        ("tls", connected.tls_s),
+        ("connack", connected.connack_s),
+        ("suback", subscribed.at - connected.at),
+        ("accepted", accepted_at - subscribed.at),
+        ("assigned", at - accepted_at),
+    )
+    return device.accept(reply.assignment.hub, reply.assignment.chain, key), parts, at
+
+
+def _reply(device: Device, rid: str, *, until: float) -> Script[tuple[dps.Reply, float]]:
+    """The answer to this request, and when it came; StepFailed where it is a refusal."""
+    while True:
+        received = yield from expect(device, mqtt.Received, until)
+        try:
+            reply = dps.parse_reply(received.topic, received.payload)
+        except RemoteProtocolError as broken:
+            raise StepFailed(Failure(Outcome.PROTOCOL, detail=str(broken))) from broken
+        if reply.rid != rid:
+            continue
+        if reply.failure is not None:
+            raise StepFailed(reply.failure)
+        return reply, received.at
+
+
+def _refuse_unfit(device: Device, bundle: Bundle, *, key: x509.PrivateKey, at: float) -> None:
+    """StepFailed where the assignment must not be used: a hub we may not dial, or a chain that does not fit."""
+    if not device.setup.allows(bundle.hub):
+        raise StepFailed(
+            Failure(Outcome.BLOCKED, bundle.hub, f"DPS assigned {bundle.hub}, which is not in the allow-list")
+        )
+    unfit = x509.check_chain(bundle.chain, key, device.setup.wall_at_zero + at)
+    if unfit is not None:
+        raise StepFailed(unfit)

@@ -1,0 +1,154 @@
+"""Renewing the certificate over the hub connection.
+
+Theory of operation. The request is published once; three waits begin with it: its PUBACK (`cert.request`), the 202
+(`cert.accepted`) and the 200 (`cert.issued`). The hub pushes; nothing is polled. An error answer ends the step, and
+with it every wait still open. A lost connection ends only the wait for the PUBACK: the device connects and
+subscribes again and repeats the same request id if no 202 had come; a held-back 200 then arrives by itself. Past the
+deadline the waits are overdue but stay open, because an answer can still come: the device starts nothing else
+(`onPending: wait`) until it does, the operation expires, or the run is over.
+
+Source: IoT Hub certificate renewal, "Renew over MQTT"; recorded scenarios of the public C# SDK preview (sequencing).
+"""
+
+import math
+from dataclasses import dataclass
+
+from engine.device.identity import Device
+from engine.device.script import Begin, End, Event, Expired, Lap, Retry, Script, StepFailed, Unmatched, Wait
+from engine.device.steps.connect import connect
+from engine.device.steps.save import save
+from engine.device.steps.waiting import with_retries
+from engine.errors import Failure, Outcome, RemoteProtocolError
+from engine.measure.operation import Operation
+from engine.protocol import credentials, mqtt, x509
+
+
+def renew(device: Device) -> Script[None]:
+    """A newer certificate, checked and saved, but not yet used."""
+    yield from with_retries(
+        device, lambda: _attempt(device), attempts=device.setup.attempts.renew, operation=Operation.CERT_ISSUED
+    )
+
+
+@dataclass(slots=True)
+class _Request:
+    """A request in flight. acknowledged and accepted: its PUBACK and its 202 came; until: when to look up next."""
+
+    rid: str
+    tag: int
+    payload: bytes
+    until: float
+    acknowledged: bool = False
+    accepted: bool = False
+    expires_at: float = math.inf
+
+    @property
+    def message(self) -> mqtt.Publish:
+        """The publish of it, the first or a repeated one."""
+        return mqtt.Publish(credentials.request_topic(self.rid), self.payload, tag=self.tag)
+
+
+def _attempt(device: Device) -> Script[None]:
+    yield from connect(device)
+    assert device.bundle is not None
+    device.doing = "renewing"
+    key = device.signing_key()
+    payload = credentials.request_payload(device.device_id, x509.build_csr(key, device.device_id))
+    within_s = device.setup.timeouts.certificate
+    began: float = yield Begin(Operation.CERT_REQUEST, within_s)
+    yield Begin(Operation.CERT_ACCEPTED, within_s)
+    yield Begin(Operation.CERT_ISSUED, within_s)
+    rid = device.next_request_id()
+    chain = yield from _converse(device, _Request(rid, device.requests, payload, began + within_s))
+    bundle = device.accept(device.bundle.hub, chain, key)
+    if device.setup.verify != "none":
+        yield from check(device, chain, key)
+    device.bundle = bundle
+    yield from save(device)
+
+
+def check(device: Device, chain: tuple[bytes, ...], key: x509.PrivateKey) -> Script[None]:
+    """`cert.verified` has begun and the chain fits; it ends here unless a reconnect is to prove it."""
+    began: float = yield Begin(Operation.CERT_VERIFIED, device.setup.timeouts.connect)
+    unfit = x509.check_chain(chain, key, device.setup.wall_at_zero + began)
+    if unfit is None and device.setup.verify == "chain":
+        unfit = x509.check_signatures(chain)
+    device.verify_check_s = (yield Lap()) - began
+    if unfit is not None:
+        raise StepFailed(unfit)
+    if device.setup.verify == "chain":
+        yield End(Operation.CERT_VERIFIED, parts=(("check", device.verify_check_s),))
+
+
+def _converse(device: Device, request: _Request) -> Script[tuple[bytes, ...]]:
+    """The issued chain, DER, leaf first."""
+    yield request.message
+    while True:
+        event: Event = device.inbox.pop(0) if device.inbox else (yield Wait(request.until))
+        match event:
+            case mqtt.Published(tag=request.tag):
+                yield from _acknowledge(request)
+            case mqtt.Received():
+                chain = yield from _answered(device, request, event)
+                if chain is not None:
+                    return chain
+            case mqtt.Disconnected():
+                yield from _recover(device, request, event)
+            case Expired():
+                if event.at >= request.expires_at:
+                    raise StepFailed(Failure(Outcome.LOST, "expired", "the operation expired with no answer"))
+                request.until = request.expires_at
+            case _:
+                pass
+
+
+def _acknowledge(request: _Request) -> Script[None]:
+    """The service has the request; an answer says so too where it overtook the PUBACK."""
+    if not request.acknowledged:
+        request.acknowledged = True
+        yield End(Operation.CERT_REQUEST)
+
+
+def _accept(request: _Request) -> Script[None]:
+    """The 202 came; a 200 with none before it says as much."""
+    yield from _acknowledge(request)
+    if not request.accepted:
+        request.accepted = True
+        yield End(Operation.CERT_ACCEPTED)
+
+
+def _answered(device: Device, request: _Request, message: mqtt.Received) -> Script[tuple[bytes, ...] | None]:
+    """The chain of a 200, None after anything that is not the end; StepFailed after an error answer."""
+    try:
+        answer = credentials.parse_response(message.topic, message.payload)
+    except RemoteProtocolError as broken:
+        raise StepFailed(Failure(Outcome.PROTOCOL, detail=str(broken))) from broken
+    if answer.rid != request.rid:
+        yield Unmatched(Operation.CERT_ISSUED)
+        return None
+    match answer:
+        case credentials.Accepted():
+            yield from _accept(request)
+            if answer.expires_at is not None:
+                request.expires_at = answer.expires_at - device.setup.wall_at_zero
+            return None
+        case credentials.Issued():
+            yield from _accept(request)
+            yield End(Operation.CERT_ISSUED)
+            return answer.chain
+        case credentials.Rejected():
+            raise StepFailed(answer.failure)
+
+
+def _recover(device: Device, request: _Request, lost: mqtt.Disconnected) -> Script[None]:
+    """Connected and subscribed again, and the request repeated where no 202 had come."""
+    if not request.acknowledged:
+        yield End(Operation.CERT_REQUEST, lost.failure or Failure(Outcome.DISCONNECTED))
+        request.acknowledged = True
+    yield from connect(device)
+    device.doing = "renewing"
+    if not request.accepted:
+        yield Retry(Operation.CERT_REQUEST)
+        yield Begin(Operation.CERT_REQUEST, device.setup.timeouts.certificate)
+        request.acknowledged = False
+        yield request.message

@@ -1,0 +1,1 @@
+"""What was asked, when each start is due, and who does which part."""

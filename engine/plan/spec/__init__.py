@@ -1,0 +1,1 @@
+"""The run spec: what was asked for, a file per section."""

@@ -1,0 +1,50 @@
+"""How much a spec asks for, before anybody plans it: how long, how fast, how many at once."""
+
+import math
+
+from engine.plan.field import format_duration
+from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import Executor
+
+
+def load_s(spec: RunSpec) -> float:
+    """How long starts are due, in seconds; infinite for a rate search, which ends when it has found something."""
+    load = spec.load
+    match load.executor:
+        case Executor.ONCE:
+            return load.ramp_up_s
+        case Executor.PER_DEVICE_PACING | Executor.MAX_RATE | Executor.CONSTANT_ARRIVAL_RATE:
+            return load.duration_s
+        case Executor.RAMPING_ARRIVAL_RATE:
+            return sum(stage.duration_s for stage in load.stages)
+        case Executor.RATE_SEARCH:
+            return math.inf
+
+
+def peak_starts(spec: RunSpec, window_s: float) -> float:
+    """The most starts due within any window_s, jitter aside; infinite where the answers set the pace.
+
+    Devices that pace themselves start in a bunch as long as their ramp, again and again: only a ramp as long as
+    the interval spreads them evenly.
+    """
+    load, devices = spec.load, spec.devices.count
+    ramp_share = min(1.0, window_s / load.ramp_up_s) if load.ramp_up_s else 1.0
+    match load.executor:
+        case Executor.ONCE:
+            starts = devices * ramp_share
+        case Executor.PER_DEVICE_PACING:
+            starts = devices * max(ramp_share, window_s / load.pacing.interval_s)
+        case Executor.CONSTANT_ARRIVAL_RATE:
+            starts = load.rate_per_s * window_s
+        case Executor.RAMPING_ARRIVAL_RATE:
+            starts = (
+                max([load.start_rate, *(stage.target for stage in load.stages)]) * window_s / load.time_unit.seconds
+            )
+        case Executor.MAX_RATE | Executor.RATE_SEARCH:
+            starts = math.inf
+    return starts if load.iterations is None else min(starts, load.iterations)
+
+
+def describe_s(seconds: float) -> str:
+    """A length for people; what has no end is "unbounded"."""
+    return "unbounded" if math.isinf(seconds) else format_duration(seconds)

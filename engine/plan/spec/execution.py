@@ -1,0 +1,90 @@
+"""The `timeouts`, `retries`, `execution`, `limits` and `results` of a spec: how it is carried out."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from engine.plan.field import Choice, Duration, Flag, Number, Section, Whole
+
+_TIMEOUT: Final = Duration(1, 43_200)
+_ATTEMPTS: Final = Whole(1, 20)
+
+
+class Runner(StrEnum):
+    """Where batches run; `auto` lets the plan choose."""
+
+    AUTO = "auto"
+    ACTIVITY = "activity"
+    JOB = "job"
+
+
+class Cleanup(StrEnum):
+    """What becomes of state, registrations and registry devices when the run ends."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+    DELETE_ON_PASS = "delete-on-pass"
+
+
+class Timeouts(Section):
+    """How long each wait may last: connect covers TCP to SUBACK, certificate the publish to the 200."""
+
+    register_s: Annotated[float, _TIMEOUT] = 300.0
+    connect_s: Annotated[float, _TIMEOUT] = 120.0
+    certificate_s: Annotated[float, _TIMEOUT] = 300.0
+    publish_s: Annotated[float, _TIMEOUT] = 10.0
+    http_s: Annotated[float, _TIMEOUT] = 30.0
+
+
+class Backoff(Section):
+    """The wait before another attempt: doubling from base to max, moved by ± the share `jitter`."""
+
+    base_s: Annotated[float, Duration(0.001, 3_600)] = 2.0
+    max_s: Annotated[float, Duration(0.001, 3_600)] = 60.0
+    jitter: Annotated[float, Number(0, 1)] = 0.5
+
+
+class Retries(Section):
+    """Attempts in all, the first included; renew is 1 so that retries hide nothing."""
+
+    registrations: Annotated[int, _ATTEMPTS] = Field(5, alias="register")
+    connect: Annotated[int, _ATTEMPTS] = 3
+    renew: Annotated[int, _ATTEMPTS] = 1
+    batch: Annotated[int, _ATTEMPTS] = 3
+    backoff: Backoff = Backoff()
+    honor_retry_after: Annotated[bool, Flag()] = True
+
+
+class Execution(Section):
+    """Who carries it out: batches of batch_size devices, so many at a time; cpu is vCPUs of a job's replica."""
+
+    runner: Annotated[Runner, Choice(Runner)] = Runner.AUTO
+    batch_size: Annotated[int, Whole(1, 10_000)] = 500
+    max_parallel_batches: Annotated[int, Whole(1, 1_000)] = 10
+    cpu: Annotated[float, Number(0.25, 4)] = 1.0
+    start_barrier: Annotated[bool, Flag()] = False
+
+
+class Limits(Section):
+    """What ends a run before its time: seconds over all waves, and dollars of compute."""
+
+    max_duration_s: Annotated[float, Duration(1, 30 * 86_400)] = 7_200.0
+    max_cost_usd: Annotated[float, Number(0, 1_000_000, above=True)] | None = None
+
+
+class Results(Section):
+    """What results are made of: percentiles in percent, the length of an interval, samples kept per failure."""
+
+    percentiles: Annotated[
+        tuple[Annotated[float, Number(0, 100, above=True)], ...], Field(min_length=1, max_length=10)
+    ] = (50.0, 90.0, 95.0, 99.0, 99.9)
+    interval_s: Annotated[float, Duration(5, 300)] = 10.0
+    failure_samples: Annotated[int, Whole(0, 20)] = 3
+
+
+class Weights(Section):
+    """How often adr-get-patch does the one and the other, relative to their sum."""
+
+    get: Annotated[int, Whole(0, 100)] = 70
+    patch: Annotated[int, Whole(0, 100)] = 30

@@ -1,0 +1,89 @@
+"""The `load` of a spec: how many starts, and when."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from engine.plan.field import Choice, Duration, Number, Section, Whole
+from engine.plan.spec.judgement import EXPR, METRIC
+from engine.plan.spec.scenario import Executor
+
+DAY_S: Final = 86_400.0
+_RATE: Final = Number(0, 100_000, above=True)
+
+
+class TimeUnit(StrEnum):
+    """The time that a rate counts starts in."""
+
+    SECOND = "1s"
+    MINUTE = "1m"
+    HOUR = "1h"
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        match self:
+            case TimeUnit.SECOND:
+                return 1.0
+            case TimeUnit.MINUTE:
+                return 60.0
+            case TimeUnit.HOUR:
+                return 3_600.0
+
+
+class Pacing(Section):
+    """The per-device rhythm: an interval, or a share of the certificate's validity, compressed."""
+
+    interval_s: Annotated[float, Duration(0.1, DAY_S)] = 90.0
+    jitter: Annotated[float, Number(0, 1)] = 0.1
+    of_validity: Annotated[float, Number(0.05, 0.99)] | None = None
+    time_compression: Annotated[float, Number(1, 100_000)] = 1.0
+
+
+class Stage(Section):
+    """A stretch of a ramping rate; target is per the load's time unit."""
+
+    duration_s: Annotated[float, Duration(0, 7 * DAY_S)]
+    target: Annotated[float, Number(0, 100_000)]
+
+
+class StopWhen(Section):
+    """What a rate search takes as "too much": a threshold over one held rate."""
+
+    metric: Annotated[str, METRIC] = "cert.issued:throttled"
+    expr: Annotated[str, EXPR] = "share>0.05"
+
+
+class Search(Section):
+    """How a rate search climbs; start is per the load's time unit."""
+
+    start: Annotated[float, _RATE] = 10.0
+    step: Annotated[float, Number(1.05, 10)] = 1.5
+    hold_s: Annotated[float, Duration(10, 3_600)] = 60.0
+    stop_when: StopWhen = StopWhen()
+
+
+class Load(Section):
+    """When iterations start; what the executor does not use holds its default and means nothing.
+
+    ramp_up_s and max_in_flight are filled in by `parse_spec`.
+    """
+
+    executor: Annotated[Executor, Choice(Executor)]
+    duration_s: Annotated[float, Duration(1, 7 * DAY_S)] = 300.0
+    iterations: Annotated[int, Whole(1, 10**9)] | None = None
+    ramp_up_s: Annotated[float, Duration(0, 7 * DAY_S)] = 30.0
+    pacing: Pacing = Pacing()
+    rate: Annotated[float, _RATE] | None = None
+    time_unit: Annotated[TimeUnit, Choice(TimeUnit)] = TimeUnit.SECOND
+    start_rate: Annotated[float, Number(0, 100_000)] = 0.0
+    stages: Annotated[tuple[Stage, ...], Field(max_length=50)] = ()
+    search: Search = Search()
+    max_in_flight: Annotated[int, Whole(1, 10_000_000)] = 10_000_000
+    graceful_stop_s: Annotated[float, Duration(0, 600)] = 30.0
+
+    @property
+    def rate_per_s(self) -> float:
+        """The constant arrival rate, 0 where the executor has none."""
+        return (self.rate or 0.0) / self.time_unit.seconds

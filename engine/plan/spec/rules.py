@@ -1,0 +1,191 @@
+"""What fields of a spec must be to one another: each rule a function from the whole spec to its problems."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from engine.errors import Problem, SpecError
+from engine.plan.field import format_duration
+from engine.plan.spec.devices import RenewalPath, Source
+from engine.plan.spec.execution import Runner
+from engine.plan.spec.judgement import ThresholdSpec
+from engine.plan.spec.load import DAY_S
+from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import CASES, CLOSED, REGISTERING, TIMED, Executor, Scenario
+from engine.plan.target import Target
+
+ACTIVITY_LONGEST_S: Final = 3_600.0
+SEARCH_DEVICES: Final = 5_000
+LEAST_RAMP_S: Final = 30.0
+QUOTA_SHARE: Final = 0.9
+"""Paced work keeps to this share of a quota, so that it does not throttle itself."""
+
+_OVER_HTTP: Final = frozenset({Scenario.ADR_GET_PATCH, Scenario.ADR_PATCH, Scenario.HTTP_PROBE})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem between fields, with the pointers of every field it was concluded from."""
+
+    problem: Problem
+    concerns: tuple[str, ...]
+
+
+type Rule = Callable[[RunSpec], Iterator[Finding]]
+
+
+def findings(spec: RunSpec, target: Target) -> list[Finding]:
+    """Every problem between the spec's fields."""
+    return [*_target_has_parts(spec, target), *(finding for rule in RULES for finding in rule(spec))]
+
+
+def batches_of(spec: RunSpec) -> int:
+    """How many batches the devices make; a rate search is always one."""
+    if spec.load.executor is Executor.RATE_SEARCH:
+        return 1
+    return -(-spec.devices.count // spec.execution.batch_size)
+
+
+def runs_in_waves(spec: RunSpec) -> bool:
+    """Whether batches may run after one another; everybody else shares one schedule and must run together."""
+    return spec.load.executor is Executor.ONCE and not spec.execution.start_barrier
+
+
+def default_ramp_up_s(spec: RunSpec, target: Target) -> float:
+    """How long the ramp of a closed executor lasts when nobody says.
+
+    For `once` as long as 90 % of the target's quotas need for every device, at least 30 s, in whole seconds.
+    """
+    if spec.load.executor in TIMED:
+        return min(LEAST_RAMP_S, math.floor(spec.load.duration_s * 500) / 1000)
+    registrations = spec.devices.count if spec.scenario in REGISTERING else 0
+    connects = 0 if spec.scenario in _OVER_HTTP else spec.devices.count
+    needs = {"dps.registrations": registrations * 60.0, "hub.connects": connects * 1.0}
+    times_s = [
+        need / (QUOTA_SHARE * quota) for name, need in needs.items() if (quota := target.quota(name)) is not None
+    ]
+    return float(min(7 * DAY_S, math.ceil(max([LEAST_RAMP_S, *times_s]))))
+
+
+def _executor_needs(spec: RunSpec) -> Iterator[Finding]:
+    executor = spec.load.executor
+    if executor is Executor.CONSTANT_ARRIVAL_RATE and spec.load.rate is None:
+        yield _finding("/load/rate", f"needed by {executor}", "> 0 … 100000", "/load/executor")
+    if executor is Executor.RAMPING_ARRIVAL_RATE and not spec.load.stages:
+        yield _finding("/load/stages", f"needed by {executor}", "1 … 50 stages", "/load/executor")
+    if executor is Executor.RATE_SEARCH and spec.devices.count > SEARCH_DEVICES:
+        message = f"{executor} is one batch, found {spec.devices.count} devices"
+        yield _finding("/devices/count", message, f"1 … {SEARCH_DEVICES}", "/load/executor")
+
+
+def _stages_offer_something(spec: RunSpec) -> Iterator[Finding]:
+    load = spec.load
+    if load.executor is not Executor.RAMPING_ARRIVAL_RATE or not load.stages:
+        return
+    if sum(stage.duration_s for stage in load.stages) > 7 * DAY_S:
+        yield _finding("/load/stages", "longer than a run may last", '≤ "168h" together')
+    rates = [load.start_rate, *(stage.target for stage in load.stages)]
+    if not any(stage.duration_s and (rates[n] or rates[n + 1]) for n, stage in enumerate(load.stages)):
+        yield _finding("/load/stages", "the rate never leaves zero", "a stage with a duration and a target above 0")
+
+
+def _ramp_fits(spec: RunSpec) -> Iterator[Finding]:
+    load = spec.load
+    if load.executor in CLOSED & TIMED and load.ramp_up_s > load.duration_s:
+        message = f"longer than the load, which lasts {format_duration(load.duration_s)}"
+        yield _finding("/load/rampUp", message, f'"0s" … "{format_duration(load.duration_s)}"', "/load/duration")
+
+
+def _in_flight_fits(spec: RunSpec) -> Iterator[Finding]:
+    most, count = spec.load.max_in_flight, spec.devices.count
+    least = 1 if runs_in_waves(spec) else batches_of(spec)
+    if not least <= most <= count:
+        message = f"expected one per batch at least and one per device at most, found {most}"
+        yield _finding("/load/maxInFlight", message, f"{least} … {count}", "/devices/count", "/execution/batchSize")
+
+
+def _runner_lasts(spec: RunSpec) -> Iterator[Finding]:
+    if spec.execution.runner is not Runner.ACTIVITY or spec.load.executor not in TIMED:
+        return
+    if spec.load.duration_s > ACTIVITY_LONGEST_S:
+        message = "longer than the runner activity lasts"
+        yield _finding("/load/duration", message, f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"', "/execution/runner")
+
+
+def _backoff_grows(spec: RunSpec) -> Iterator[Finding]:
+    backoff = spec.retries.backoff
+    if backoff.max_s < backoff.base_s:
+        allowed = f'≥ "{format_duration(backoff.base_s)}"'
+        yield _finding("/retries/backoff/max", "below base", allowed, "/retries/backoff/base")
+
+
+def _weights_weigh(spec: RunSpec) -> Iterator[Finding]:
+    if spec.scenario is Scenario.ADR_GET_PATCH and not spec.weights.get + spec.weights.patch:
+        yield _finding("/weights", "nothing to do: both weights are 0", "one of them above 0", "/scenario")
+
+
+def _cases_differ(spec: RunSpec) -> Iterator[Finding]:
+    for index, case in enumerate(spec.cases):
+        if case in spec.cases[:index]:
+            yield _finding(f"/cases/{index}", f"case {case} is given twice", " | ".join(CASES))
+
+
+def _source_fits(spec: RunSpec) -> Iterator[Finding]:
+    if spec.devices.source is not Source.STORED_ONLY:
+        return
+    if spec.scenario in REGISTERING:
+        message = f"{Source.STORED_ONLY} never calls DPS, {spec.scenario} registers every device"
+        allowed = f"{Source.CREATE} | {Source.REUSE_OR_CREATE}"
+        yield _finding("/devices/source", message, allowed, "/scenario")
+    elif spec.certificate.path is RenewalPath.DPS:
+        message = f"{Source.STORED_ONLY} never calls DPS"
+        yield _finding("/certificate/path", message, RenewalPath.HUB, "/devices/source")
+
+
+def _target_has_parts(spec: RunSpec, target: Target) -> Iterator[Finding]:
+    profile = target.profile
+    match spec.scenario:
+        case Scenario.HTTP_PROBE:
+            has, part = profile.http is not None, "http"
+        case Scenario.ADR_GET_PATCH | Scenario.ADR_PATCH:
+            has, part = profile.adr is not None, "adr"
+        case _:
+            has, part = bool(profile.dps) or spec.devices.source is Source.STORED_ONLY, "dps"
+    if not has:
+        message = f"the profile {target.name} has no {part}, which {spec.scenario} needs"
+        yield _finding("/target", message, f"a profile with {part}", "/scenario", "/devices/source")
+
+
+def _thresholds_fit(spec: RunSpec) -> Iterator[Finding]:
+    for index, threshold in enumerate(spec.thresholds):
+        yield from _unfit(threshold, f"/thresholds/{index}")
+    if spec.load.executor is Executor.RATE_SEARCH:
+        stop = spec.load.search.stop_when
+        yield from _unfit(ThresholdSpec(metric=stop.metric, expr=stop.expr), "/load/search/stopWhen")
+
+
+def _unfit(threshold: ThresholdSpec, path: str) -> Iterator[Finding]:
+    try:
+        threshold.parsed(path)
+    except SpecError as error:
+        for problem in error.problems:
+            yield Finding(problem, (problem.path, f"{path}/metric"))
+
+
+def _finding(path: str, message: str, allowed: str, *concerns: str) -> Finding:
+    return Finding(Problem(path, message, allowed), (path, *concerns))
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    _executor_needs,
+    _stages_offer_something,
+    _ramp_fits,
+    _in_flight_fits,
+    _runner_lasts,
+    _backoff_grows,
+    _weights_weigh,
+    _cases_differ,
+    _source_fits,
+    _thresholds_fit,
+)

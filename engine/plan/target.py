@@ -1,0 +1,250 @@
+"""Target profiles: which services a run may talk to, how fast, and how large.
+
+Profiles live on the server, never in a spec. They name secrets, they do not hold them. Every host of a profile
+must be on the allow-list; only `local`, the embedded emulator, is exempt, and it alone may misbehave on purpose.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field, ValidationError
+
+from engine.errors import Problem, SpecError
+from engine.plan.document import Json, parse_document, pointer, problems_of
+from engine.plan.field import Choice, Duration, Figures, Number, Section, Text, Whole
+from engine.plan.limits import LIMITS
+
+LOCAL: Final = "local"
+ENV: Final = "env"
+LOCAL_SECRET: Final = "local-group-key"
+ENV_SECRET: Final = "PROVISIONING_SAS_KEY"
+LIMIT_BYTES: Final = 256 * 1024
+
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = Text(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", "a host name or address, without port")
+_WORD: Final = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "1 … 127 letters, digits, ., _ and -")
+_LINE: Final = Text(r"[^\x00-\x1f\ud800-\udfff]{1,1024}", "one line of text")
+
+
+class Attestation(StrEnum):
+    """How devices prove to DPS who they are."""
+
+    SYMMETRIC_KEY_GROUP = "symmetric-key-group"
+    X509 = "x509"
+
+
+class DpsTransport(StrEnum):
+    """How devices talk to DPS."""
+
+    MQTT = "mqtt"
+    MQTT_WS = "mqtt-ws"
+    HTTPS = "https"
+
+
+class Dps(Section):
+    """One Device Provisioning Service; `secret` names the enrollment group's key."""
+
+    host: Annotated[str, _HOST]
+    id_scope: Annotated[str, _WORD]
+    transport: Annotated[DpsTransport, Choice(DpsTransport)] = DpsTransport.MQTT
+    attestation: Annotated[Attestation, Choice(Attestation)] = Attestation.SYMMETRIC_KEY_GROUP
+    secret: Annotated[str, _WORD]
+
+
+class Http(Section):
+    """What http-probe asks for."""
+
+    url: Annotated[str, Text(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:/[!-~]{{0,1024}})?", "a URL")]
+
+    @property
+    def host(self) -> str:
+        """The URL's host, without port."""
+        return self.url.split("/")[2].partition(":")[0]
+
+
+class Registry(Section):
+    """One device-registry namespace."""
+
+    subscription: Annotated[str, _WORD]
+    resource_group: Annotated[str, Text(r"[A-Za-z0-9._()-]{1,90}", "the name of a resource group")]
+    namespace: Annotated[str, _WORD]
+    location: Annotated[str, _WORD]
+
+
+class Ceilings(Section):
+    """What no run against the target may exceed; None is no ceiling."""
+
+    devices: Annotated[int, Whole(1, 10_000_000)] | None = None
+    rate_per_second: Annotated[float, Number(0, 100_000, above=True)] | None = None
+    duration_s: Annotated[float, Duration(1, 30 * 86_400)] | None = None
+    cost_usd: Annotated[float, Number(0, 1_000_000)] | None = None
+
+
+_Share = Annotated[float, Number(0, 1)]
+
+
+class Faults(Section):
+    """How the emulator misbehaves: the delay of every 200, and shares of what it does to requests."""
+
+    issue_delay_s: Annotated[float, Duration(0, 43_200)] = 0.0
+    throttled: _Share = 0.0
+    conflict: _Share = 0.0
+    server: _Share = 0.0
+    lost: _Share = 0.0
+    dropped: _Share = 0.0
+    unusable: _Share = 0.0
+    dps_throttled: _Share = Field(0.0, alias="dps.throttled")
+
+    def to_json(self) -> Json:
+        """The faults as the emulator reads them."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Profile(Section):
+    """One target as the server's settings describe it; control is where the emulator takes orders."""
+
+    dps: tuple[Dps, ...] = ()
+    hubs: tuple[Annotated[str, _HOST], ...] = ()
+    port: Annotated[int, Whole(1, 65_535)] = 8883
+    ca_file: Annotated[str, _LINE] | None = None
+    http: Http | None = None
+    adr: Registry | None = None
+    quotas: Annotated[Mapping[str, float], Figures(frozenset(LIMITS))] = Field(default_factory=dict)
+    ceilings: Ceilings = Ceilings()
+    faults: Faults | None = None
+    control: Annotated[str, _LINE] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A named profile together with the hosts that anybody here may talk to."""
+
+    name: str
+    profile: Profile
+    allowed_hosts: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the target is the embedded emulator, which has no service's limits."""
+        return self.name == LOCAL
+
+    def allows(self, host: str) -> bool:
+        """Whether devices may be sent to host: everything on `local`, the allow-list elsewhere."""
+        return self.is_local or is_allowed(host, self.allowed_hosts)
+
+    def quota(self, name: str) -> float | None:
+        """What all services of the target take together, in the unit of the table of limits; None is unknown."""
+        limit = None if self.is_local else LIMITS[name].value
+        each = self.profile.quotas.get(name, limit)
+        return None if each is None else each * max(1, len(self._sharers(name)))
+
+    def public(self) -> Json:
+        """The profile as anybody may see it: hosts, quotas and ceilings; no secret, nor the name of one."""
+        document = self.profile.model_dump(mode="json", by_alias=True, exclude={"ca_file", "control", "adr"})
+        shown = {name: value for name, value in document.items() if value is not None}
+        shown["dps"] = [{name: value for name, value in dps.items() if name != "secret"} for dps in document["dps"]]
+        return {"name": self.name, **shown}
+
+    def _sharers(self, name: str) -> Sequence[object]:
+        match name.partition(".")[0]:
+            case "dps":
+                return self.profile.dps
+            case "hub":
+                return self.profile.hubs
+            case _:
+                return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Every target by name, and the one that a spec means when it names none."""
+
+    by_name: Mapping[str, Target]
+    default: str = LOCAL
+
+    def get(self, name: str) -> Target | None:
+        """The target of that name, None if there is none."""
+        return self.by_name.get(name)
+
+
+def is_allowed(host: str, allowed_hosts: Sequence[str]) -> bool:
+    """Whether an entry names host exactly, or by a leading `*.` that stands for one label or more."""
+    name = host.lower()
+    return any(
+        len(name) > len(entry) - 1 and name.endswith(entry[1:]) if entry.startswith("*.") else name == entry
+        for entry in (entry.lower() for entry in allowed_hosts)
+    )
+
+
+def parse_targets(
+    text: str, *, allowed_hosts: Sequence[str], default: str = LOCAL, env: Json | None = None, local: str = ""
+) -> Targets:
+    """The targets of a JSON text ("" is none), with `env` and `local` where their facts are given.
+
+    env is the profile made from the predecessor's variables (see `env_profile`), local the JSON text of the
+    emulator's facts: {"host", "port", "idScope", "caFile", "hubs", "faults", "control"}.
+    Raises SpecError with every problem: a malformed profile, a host outside allowed_hosts, an unknown default.
+    """
+    profiles = {} if not text else parse_document(text.encode("utf-8", "surrogatepass"), limit_bytes=LIMIT_BYTES)
+    problems = [
+        Problem(pointer((name,)), "the name is taken by the profile that settings make", "another name")
+        for name in sorted(profiles.keys() & {LOCAL, ENV})
+    ]
+    if env is not None:
+        profiles = {**profiles, ENV: env}
+    if local:
+        facts = parse_document(local.encode("utf-8", "surrogatepass"), limit_bytes=LIMIT_BYTES)
+        profiles = {**profiles, LOCAL: _local_profile(facts)}
+    targets: dict[str, Target] = {}
+    for name, document in profiles.items():
+        try:
+            targets[name] = Target(name, Profile.model_validate(document), tuple(allowed_hosts))
+        except ValidationError as error:
+            problems += problems_of(error, Profile, at=(name,))
+    problems += [problem for target in targets.values() for problem in _faults_of(target)]
+    if default != LOCAL and default not in profiles:
+        problems.append(Problem("", f"the default target {default} is not a profile", " | ".join(profiles)))
+    if problems:
+        raise SpecError(problems)
+    return Targets(targets, default)
+
+
+def env_profile(host: str, id_scope: str, adr: Mapping[str, str]) -> Json | None:
+    """The profile `env`: one DPS with a group key, None where no host is given.
+
+    adr is empty or the four facts of `Registry` by JSON name.
+    """
+    dps = {"host": host, "idScope": id_scope, "secret": ENV_SECRET}
+    return {"dps": [dps], **({"adr": dict(adr)} if adr else {})} if host else None
+
+
+def _local_profile(facts: Json) -> Json:
+    host = facts.get("host")
+    dps = {"host": host, "idScope": facts.get("idScope"), "secret": LOCAL_SECRET}
+    rest = {name: value for name, value in facts.items() if name not in ("host", "idScope")}
+    return {"dps": [dps], "hubs": [host], **rest}
+
+
+def _faults_of(target: Target) -> list[Problem]:
+    problems = []
+    profile = target.profile
+    if not target.is_local:
+        given = {"faults": profile.faults, "control": profile.control}
+        problems += [
+            Problem(pointer((target.name, name)), "only the profile local may carry it")
+            for name, value in given.items()
+            if value is not None
+        ]
+    hosts: list[tuple[tuple[str | int, ...], str]] = [
+        (("dps", n, "host"), dps.host) for n, dps in enumerate(profile.dps)
+    ]
+    hosts += [(("hubs", n), hub) for n, hub in enumerate(profile.hubs)]
+    hosts += [(("http", "url"), profile.http.host)] if profile.http else []
+    allowed = " | ".join(target.allowed_hosts) or "none: ALLOWED_HOSTS is empty"
+    return problems + [
+        Problem(pointer((target.name, *place)), f"{host} is not in ALLOWED_HOSTS", allowed)
+        for place, host in hosts
+        if not target.allows(host)
+    ]

@@ -1,0 +1,84 @@
+"""The outside world in the engine's words: Protocols only, each of at most five methods."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.measure.sample import Sample
+from engine.protocol import mqtt
+
+
+class Clock(Protocol):
+    """Time. Durations come from `now`; `wall` is for what other machines must understand."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def wall(self) -> float:
+        """Seconds since 1970, UTC."""
+
+    def sleep(self, for_s: float) -> None:
+        """Return after for_s seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a key holds, and the version to replace it by."""
+
+    body: bytes
+    version: str
+
+
+class Store(Protocol):
+    """Keys with bytes under them. Keys are `/`-separated words of letters, digits and `._:-`.
+
+    Every method may raise StoreUnavailable. Safe to call from several threads.
+    """
+
+    def read(self, key: str) -> Held | None:
+        """What key holds, None if nothing."""
+
+    def create(self, key: str, body: bytes) -> str:
+        """Put body under a key that holds nothing yet; its version. Raises AlreadyExists."""
+
+    def replace(self, key: str, body: bytes, version: str) -> str:
+        """Put body in place of exactly that version; the new one. Raises VersionConflict, also when key is gone."""
+
+    def delete(self, key: str) -> None:
+        """Make key hold nothing, whatever it held."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys that begin with prefix, sorted."""
+
+
+class Wire(Protocol):
+    """MQTT connections over TLS, one per channel; a channel is any small number the caller picks.
+
+    Not for several threads, but for `wake`. Nothing here blocks except `wait`.
+    """
+
+    def send(self, channel: int, command: mqtt.Command) -> None:
+        """Carry out a command. What comes of it arrives as events of the channel, failures included."""
+
+    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event]]:
+        """Events as they come, by channel, in order; empty when the clock reaches until or someone called wake."""
+
+    def wake(self) -> None:
+        """End the wait in progress, or the next one; callable from any thread."""
+
+    def close(self) -> None:
+        """Drop every connection at once and free everything."""
+
+
+class Recorder(Protocol):
+    """Where samples go."""
+
+    def settle(self, sample: Sample) -> None:
+        """Count one finished operation."""
+
+
+class Secrets(Protocol):
+    """Secrets by name."""
+
+    def read(self, name: str) -> bytes:
+        """The secret's value. Raises SettingsError naming what is missing."""

@@ -1,0 +1,102 @@
+"""A run's result: what was asked, what was measured, what it means; and that as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.measure.counts import Counts
+from engine.measure.evaluation import judged_phases, spent_s
+from engine.measure.health import Health
+from engine.measure.operation import Operation, Phase
+from engine.measure.tally import Tally
+from engine.measure.threshold import Threshold
+from engine.measure.timeline import Timeline
+from engine.measure.verdict import Ending, Evidence, Judgement, judge
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+"""Reported unless the spec says otherwise (product section 5, `results.percentiles`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """One batch: its status in the words of its claim, who held it with which fencing token, and what it left.
+
+    total is None for a batch that left nothing.
+    """
+
+    name: str
+    status: str
+    holder: str = ""
+    token: int = 0
+    devices: int = 0
+    total: Tally | None = None
+    health: Sequence[Health] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run besides its measurements.
+
+    Times are unix seconds. spec is the one echoed in answers and holds no secret. durations_s is how long each phase
+    took; hubs are those the target lists; emulator is what the embedded service counted for itself (its /stats), None
+    when there was none. is_partial: the run goes on, so numbers and verdict are those so far.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    scenario: str
+    main: Operation
+    target: str
+    spec: Mapping[str, Any]
+    created_at: float
+    durations_s: Mapping[Phase, float]
+    started_at: float | None = None
+    ended_at: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    devices: int = 0
+    hubs: Sequence[str] = ()
+    attempts: int = 1
+    random_seed: int = 0
+    version: str = ""
+    percentiles: Sequence[float] = PERCENTILES
+    batches: Sequence[BatchFacts] = ()
+    emulator: Mapping[str, Any] | None = None
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything a report is made of; total is the timeline without its windows."""
+
+    facts: RunFacts
+    timeline: Timeline
+    total: Tally
+    judgement: Judgement
+
+    def phases(self, operation: Operation) -> frozenset[Phase]:
+        """The phases the operation's numbers are taken over."""
+        return judged_phases(self.total.series, operation)
+
+    def counts(self, operation: Operation, hub: str | None = None) -> Counts:
+        """The operation's numbers, over its phases and one hub or all of them."""
+        return self.total.select(operation, self.phases(operation), hub=hub)
+
+    def spent_s(self, operation: Operation) -> float:
+        """The seconds that the operation's rate divides by."""
+        return spent_s(self.phases(operation), self.facts.durations_s)
+
+
+def conclude(
+    facts: RunFacts, timeline: Timeline, *, thresholds: Sequence[Threshold] = (), ending: Ending | None = None
+) -> RunResult:
+    """The result of a run whose batches' timelines are merged in `timeline`; without an `ending` it ended by itself."""
+    evidence = Evidence(
+        timeline=timeline,
+        main=facts.main,
+        durations_s=facts.durations_s,
+        health={batch.name: batch.health for batch in facts.batches if batch.health},
+        batches={batch.name: batch.total for batch in facts.batches if batch.total is not None},
+        is_partial=facts.is_partial,
+    )
+    return RunResult(facts, timeline, timeline.total(), judge(thresholds, evidence, ending or Ending()))

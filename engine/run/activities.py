@@ -1,0 +1,269 @@
+"""The bodies of the activities: (order, means) → a short receipt. Each may be called again after it did its work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
+from engine.batch.courier import Courier
+from engine.batch.home import Beginning
+from engine.batch.runner import run_batch as drive
+from engine.errors import ClaimLost, IllegalMove, LaunchError, Outcome, RunRefused, SettingsError, StoreUnavailable
+from engine.measure.operation import Operation, Phase
+from engine.measure.sample import Sample, Series
+from engine.measure.timeline import Timeline
+from engine.plan.batches import Batch
+from engine.plan.batches import plan_run as share_out
+from engine.plan.spec.load import Load
+from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import Executor
+from engine.plan.target import Target
+from engine.run import keys, pool, record, start, state
+from engine.run.claims import Claim, Claims
+from engine.run.files import Planned, read_plan, read_spec, write_plan
+from engine.run.home import DeviceState, Span, StoreHome
+from engine.run.means import Means, RunClock
+from engine.run.outcome import BatchOutcome, of_done
+from engine.run.work import make_setup, make_work, request_tag
+
+SPARE_DESCRIPTORS = 200
+"""What the process itself needs besides one per device."""
+
+TAKE_EVERY_S = 0.5
+DELIVER_FOR_S = 120.0
+HOLD_SLACK_S = 3600.0
+
+
+def plan_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
+    """Names allotted, the plan written, the run under way; the waves and deadlines the orchestrator needs."""
+    run_id = str(order["runId"])
+    spec = read_spec(means.store, run_id)
+    target = target_of(spec, means)
+    ranges = allot(run_id, spec, means)
+    devices = sum(held.count for held in ranges)
+    sized = spec.model_copy(update={"devices": spec.devices.model_copy(update={"count": devices})})
+    plan = share_out(sized, run_id=run_id, ranges=[(held.first, held.count) for held in ranges], target=target)
+    control = target.profile.control
+    counters = means.counters(control) if control else None
+    plan = write_plan(means.store, run_id, Planned(plan, means.clock.wall(), dict(counters) if counters else None)).plan
+    state.advance(
+        means.store,
+        run_id,
+        state.Event.PLANNED,
+        now=means.clock.wall(),
+        change=lambda found: state.with_batches(found, planned=len(plan.batches)),
+    )
+    longest = [max(plan.batches[index].deadline_s for index in wave) for wave in plan.waves]
+    return {
+        "waves": [list(wave) for wave in plan.waves],
+        "deadlineS": sum(longest),
+        "patienceS": spec.load.graceful_stop_s + means.lease_s + 60.0,
+        "batchAttempts": spec.retries.batch,
+    }
+
+
+def allot(run_id: str, spec: RunSpec, means: Means) -> tuple[pool.Range, ...]:
+    """The run's device indexes; asked again, the same ones. Raises RunRefused."""
+    now = means.clock.wall()
+    return pool.allot(
+        means.store,
+        keys.counter_key(means.counter_prefix, spec.devices.prefix),
+        run_id,
+        spec.devices.count,
+        spec.devices.source,
+        until=now + spec.limits.max_duration_s + HOLD_SLACK_S,
+        now=now,
+        start_index=spec.devices.start_index,
+    )
+
+
+def target_of(spec: RunSpec, means: Means) -> Target:
+    """The spec's target. Raises RunRefused where the server no longer has it."""
+    target = means.targets.get(spec.target)
+    if target is None:
+        raise RunRefused("blocked", f"there is no target profile {spec.target!r} on this server", limit="target")
+    return target
+
+
+def stop_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
+    """The run drains: every batch sees it within a second."""
+    try:
+        state.advance(means.store, str(order["runId"]), state.Event.STOP_ASKED, now=means.clock.wall())
+    except IllegalMove as late:
+        return {"stopped": False, "why": str(late)}
+    return {"stopped": True}
+
+
+def run_batch(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
+    """The batch is done, by us or by whoever had it: returns only when there is a result.
+
+    Raises StoreUnavailable, and LaunchError when the batch stayed with somebody who never finished it.
+    """
+    run_id, number = str(order["runId"]), int(order["batch"])
+    planned = read_plan(means.store, run_id)
+    clock = RunClock.at(means.clock, planned.zero_wall)
+    claims = Claims(means.store, clock, means.lease_s)
+    holder = means.new_holder()
+    batch = planned.plan.batches[number]
+    give_up = clock.now() + batch.deadline_s
+    while True:
+        claim = _take(claims, run_id, number, holder=holder, clock=clock, give_up=give_up)
+        if claim is None:
+            return {"batch": number, "stop": "done-before"}
+        try:
+            return _hold(planned, batch, claim, claims=claims, clock=clock, means=means)
+        except ClaimLost:
+            continue
+
+
+def _take(claims: Claims, run_id: str, number: int, *, holder: str, clock: RunClock, give_up: float) -> Claim | None:
+    """The claim, None when the batch is done; waits while somebody else holds it."""
+    while True:
+        claim = claims.take(run_id, number, holder)
+        if claim is not None or claims.is_done(run_id, number):
+            return claim
+        if clock.now() > give_up:
+            raise LaunchError(f"batch {number} of {run_id}", "somebody holds it and does not finish")
+        clock.sleep(TAKE_EVERY_S)
+
+
+def _hold(
+    planned: Planned, batch: Batch, claim: Claim, *, claims: Claims, clock: RunClock, means: Means
+) -> dict[str, Any]:
+    """Drive the batch under the claim and deliver its result. Raises ClaimLost, StoreUnavailable."""
+    run_id, number = claim.run_id, claim.batch
+    spec = read_spec(means.store, run_id)
+    home = _home(planned, batch, claim, claims=claims, clock=clock, means=means, spec=spec)
+    delivered = record.raise_fence(means.store, keys.result_key(run_id, number), claim.token)
+    if delivered:
+        _deliver(home, delivered, clock)
+        return {"batch": number, "stop": "delivered-before"}
+    try:
+        outcome = _drive(planned, batch, claim, home=home, clock=clock, means=means, spec=spec)
+    except (RunRefused, SettingsError) as refused:
+        outcome = BatchOutcome(
+            batch=number,
+            holder=claim.holder,
+            token=claim.token,
+            stop="refused",
+            timeline=Timeline(spec.results.interval_s),
+            detail=str(refused),
+        )
+    _deliver(home, outcome.encode(), clock)
+    return {"batch": number, "stop": outcome.stop}
+
+
+def _home(
+    planned: Planned,
+    batch: Batch,
+    claim: Claim,
+    *,
+    claims: Claims,
+    clock: RunClock,
+    means: Means,
+    spec: RunSpec,
+) -> StoreHome:
+    wave = planned.plan.waves[batch.wave]
+    rendezvous = len(planned.plan.waves) == 1 and _shares_a_start(spec.load, spec)
+
+    def arrive() -> Beginning | None:
+        at = start.arrive(
+            means.store,
+            claim.run_id,
+            batch.wave,
+            batch.index,
+            batches_in_wave=len(wave),
+            now_wall=clock.wall(),
+            deadline_wall=planned.zero_wall + batch.prepare_s,
+            rendezvous=rendezvous,
+        )
+        if at is None:
+            return None
+        first = at if batch.wave == 0 else start.read(means.store, claim.run_id, 0) or at
+        return Beginning(first - planned.zero_wall, at - planned.zero_wall)
+
+    return StoreHome(
+        store=means.store,
+        clock=clock,
+        claims=claims,
+        claim=claim,
+        devices=DeviceState(means.store, means.data_prefix, spec.devices.prefix, means.wrapping_key),
+        spans=[Span(held.first, held.count) for held in batch.ranges],
+        arrive=arrive,
+    )
+
+
+def _shares_a_start(load: Load, spec: RunSpec) -> bool:
+    """Whether all batches begin together: always where they offer one load, else only behind a barrier."""
+    return load.executor is not Executor.ONCE or spec.execution.start_barrier
+
+
+def _drive(
+    planned: Planned,
+    batch: Batch,
+    claim: Claim,
+    *,
+    home: StoreHome,
+    clock: RunClock,
+    means: Means,
+    spec: RunSpec,
+) -> BatchOutcome:
+    target = target_of(spec, means)
+    warnings = _preflight(batch.devices, means)
+    began = clock.now()
+    bundles, problems = home.load()
+    loaded = Sample(Series(Operation.STATE_LOAD, Phase.PREPARE), began, began, clock.now(), Outcome.OK)
+    tag = request_tag(claim.run_id, claim.batch, claim.token)
+    work = make_work(
+        spec,
+        batch,
+        setup=make_setup(spec, target, secrets=means.secrets, tag=tag, zero_wall=planned.zero_wall),
+        bundles=bundles,
+        loaded=(loaded,),
+        resume=_resume(claim, means),
+    )
+    wire = means.wire(clock, target.profile.ca_file)
+    done = drive(work, wire=wire, clock=clock, courier=Courier(home, clock, home.listen()))
+    return of_done(
+        done,
+        batch=claim.batch,
+        holder=claim.holder,
+        token=claim.token,
+        warnings=(*warnings, *(f"stored state was not used: {problem}" for problem in problems)),
+    )
+
+
+def _preflight(devices: int, means: Means) -> tuple[str, ...]:
+    """The process may open a descriptor per device; warnings. Raises RunRefused where it may not."""
+    need = devices + SPARE_DESCRIPTORS
+    wanted = max(need, means.min_descriptors)
+    available = means.descriptors(wanted)
+    if available < need or (available < wanted and means.strict_descriptors):
+        need = wanted if means.strict_descriptors else need
+        message = f"the batch needs {need} file descriptors, the process may open {available}"
+        raise RunRefused("over-quota", message, limit="descriptors", value=str(available), need=str(need))
+    return ()
+
+
+def _resume(claim: Claim, means: Means) -> Checkpoint | None:
+    """Where an earlier holder of the batch stopped; from now on it cannot write there any more."""
+    record.raise_fence(means.store, keys.progress_key(claim.run_id, claim.batch), claim.token)
+    body = record.raise_fence(means.store, keys.checkpoint_key(claim.run_id, claim.batch), claim.token)
+    if not body:
+        return None
+    try:
+        return Checkpoint.decode(body)
+    except CheckpointUnreadable as broken:
+        raise RunRefused("blocked", f"batch {claim.batch} cannot go on: {broken}") from broken
+
+
+def _deliver(home: StoreHome, result: bytes, clock: RunClock) -> None:
+    """The result is written and the batch done; a store that is away gets time to come back."""
+    give_up = clock.now() + DELIVER_FOR_S
+    while True:
+        try:
+            home.finish(result)
+            return
+        except StoreUnavailable:
+            if clock.now() > give_up:
+                raise
+            clock.sleep(TAKE_EVERY_S)

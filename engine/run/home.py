@@ -1,0 +1,180 @@
+"""A batch's home in the store: `batch.home.Home` over claims, fenced blobs and device state.
+
+Device state is written in pieces: each save is a new blob under the batch's span of indexes, never a rewrite, so
+nothing that was acknowledged can be lost by a crash in the middle of the next write. Loading takes, per device, the
+record with the highest generation. When a batch ends its pieces are put together and the old ones deleted.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.batch.home import Beginning, Word
+from engine.device import bundle as bundles
+from engine.device.bundle import Bundle, BundleUnreadable
+from engine.errors import AlreadyExists
+from engine.ports import Clock, Store
+from engine.run import keys, record, state
+from engine.run.claims import Claim, Claims
+
+RENEW_SHARE = 1 / 3
+"""A claim is renewed when this much of its lease is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The device indexes first … first + count - 1."""
+
+    first: int
+    count: int
+
+    def holds(self, index: int) -> bool:
+        """Whether the index is one of them."""
+        return self.first <= index < self.first + self.count
+
+    def overlaps(self, first: int, count: int) -> bool:
+        """Whether any of these indexes is one of them."""
+        return first < self.first + self.count and self.first < first + count
+
+    def covers(self, first: int, count: int) -> bool:
+        """Whether all of these indexes are."""
+        return self.first <= first and first + count <= self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """Where the state of one prefix's devices lies, and what unwraps their keys."""
+
+    store: Store
+    data_prefix: str
+    device_prefix: str
+    wrapping_key: bytes
+
+    def load(self, spans: Sequence[Span]) -> tuple[dict[str, Bundle], list[str]]:
+        """Bundles by device id, and one line for every record or blob that could not be read."""
+        bodies, problems = [], []
+        for key in self._keys(spans):
+            held = self.store.read(key)
+            if held is None:
+                continue
+            try:
+                bodies.append(bundles.decode(held.body))
+            except BundleUnreadable as broken:
+                problems.append(f"{key}: {broken}")
+        found: dict[str, Bundle] = {}
+        for name, kept in bundles.newest(bodies).items():
+            index = name.removeprefix(self.device_prefix)
+            if not index.isdecimal() or not any(span.holds(int(index)) for span in spans):
+                continue
+            try:
+                found[name] = bundles.from_record(kept, self.wrapping_key)
+            except BundleUnreadable as broken:
+                problems.append(f"{name}: {broken}")
+        return found, problems
+
+    def known(self, spans: Sequence[Span]) -> list[Span]:
+        """The spans for which any state is stored."""
+        places = [at for key in self._keys(spans) if (at := keys.parse_device_state_key(key))]
+        return [span for span in spans if any(span.overlaps(*at) for at in places)]
+
+    def add(self, span: Span, name: str, kept: Sequence[Bundle]) -> None:
+        """Keep these under a name that sorts after all before it; again under the same name changes nothing."""
+        body = bundles.encode({b.device_id: bundles.to_record(b, self.wrapping_key) for b in kept})
+        key = keys.device_state_key(self.data_prefix, self.device_prefix, first=span.first, count=span.count, name=name)
+        try:
+            self.store.create(key, body)
+        except AlreadyExists:
+            return
+
+    def compact(self, span: Span, name: str) -> None:
+        """One blob in place of all that lie wholly within the span. Order matters here: first the new, then the old."""
+        old = [key for key in self._keys([span]) if (at := keys.parse_device_state_key(key)) and span.covers(*at)]
+        if len(old) < 2:
+            return
+        bodies = [bundles.decode(held.body) for key in old if (held := self.store.read(key))]
+        key = keys.device_state_key(self.data_prefix, self.device_prefix, first=span.first, count=span.count, name=name)
+        self.store.create(key, bundles.encode(bundles.newest(bodies)))
+        for one in old:
+            self.store.delete(one)
+
+    def _keys(self, spans: Sequence[Span]) -> Iterator[str]:
+        """Keys that may hold state of these devices, oldest name first."""
+        found = [
+            key
+            for key in self.store.keys(keys.devices_prefix(self.data_prefix, self.device_prefix))
+            if (at := keys.parse_device_state_key(key)) and any(span.overlaps(*at) for span in spans)
+        ]
+        return iter(sorted(found, key=lambda key: key.rsplit("/", 1)[-1]))
+
+
+class StoreHome:
+    """See batch.home.Home."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        claims: Claims,
+        claim: Claim,
+        devices: DeviceState,
+        spans: Sequence[Span],
+        arrive: Callable[[], Beginning | None],
+    ) -> None:
+        self._store, self._clock, self._claims, self.claim = store, clock, claims, claim
+        self._devices, self._spans, self._arrive = devices, tuple(spans), arrive
+        self._saves = 0
+        self._versions: dict[str, str] = {}
+        self._renewed = clock.now()
+        self._renew_every_s = RENEW_SHARE * (claim.must_stop_at - clock.now())
+
+    def load(self) -> tuple[dict[str, Bundle], list[str]]:
+        """What is stored of the batch's devices, by device id, and what of it could not be read."""
+        return self._devices.load(self._spans)
+
+    @property
+    def stem(self) -> str:
+        """What the names of this holder's state blobs begin with: they sort by time, and no two holders share one."""
+        return f"{round(self.claim.taken_at * 1000):013d}-{self.claim.run_id}-{self.claim.token:06d}"
+
+    def save(self, saved: Sequence[Bundle]) -> None:
+        """See Home."""
+        self._saves += 1
+        by_span: dict[int, list[Bundle]] = {}
+        for one in saved:
+            index = int(one.device_id.removeprefix(self._devices.device_prefix))
+            place = next(n for n, span in enumerate(self._spans) if span.holds(index))
+            by_span.setdefault(place, []).append(one)
+        for place, group in by_span.items():
+            self._devices.add(self._spans[place], f"{self.stem}-{self._saves:08d}", group)
+
+    def report(self, progress: bytes) -> None:
+        """See Home."""
+        self._write(keys.progress_key(self.claim.run_id, self.claim.batch), progress)
+
+    def checkpoint(self, body: bytes) -> None:
+        """See Home."""
+        self._write(keys.checkpoint_key(self.claim.run_id, self.claim.batch), body)
+
+    def listen(self) -> Word:
+        """See Home."""
+        if self._clock.now() - self._renewed >= self._renew_every_s:
+            self.claim = self._claims.renew(self.claim)
+            self._renewed = self._clock.now()
+        found = state.read_state(self._store, self.claim.run_id)
+        draining = found.cancel_requested_at is not None or found.stage is state.Stage.DRAINING
+        return Word(self.claim.must_stop_at, draining)
+
+    def arrive(self) -> Beginning | None:
+        """See Home."""
+        return self._arrive()
+
+    def finish(self, result: bytes) -> None:
+        """Write the batch's result under the fence, put its devices' state together, and mark the batch done."""
+        self._write(keys.result_key(self.claim.run_id, self.claim.batch), result)
+        for span in self._spans:
+            self._devices.compact(span, f"{self.stem}-99999999")
+        self._claims.release(self.claim)
+
+    def _write(self, key: str, body: bytes) -> None:
+        version = record.fenced_write(self._store, key, self.claim.token, body, version=self._versions.get(key))
+        self._versions[key] = version

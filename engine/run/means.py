@@ -1,0 +1,62 @@
+"""What a run's activities and API work with, put together once by `wiring`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.plan.target import Targets
+from engine.ports import Clock, Secrets, Store, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """store keeps runs and devices, results what people read. wire makes a wire on a clock that trusts a CA file
+    (None: the public roots). descriptors raises the process's limit and gives it. counters asks the emulator at a
+    control address what it counted. new_run_id, new_holder and new_seed give what nobody had before. wrapping_key
+    is 64 bytes and never shown.
+    """
+
+    store: Store
+    results: Store
+    clock: Clock
+    secrets: Secrets
+    targets: Targets
+    wire: Callable[[Clock, str | None], Wire]
+    descriptors: Callable[[int], int]
+    counters: Callable[[str], Mapping[str, Any] | None]
+    new_run_id: Callable[[], str]
+    new_holder: Callable[[], str]
+    new_seed: Callable[[], int]
+    wrapping_key: bytes = field(repr=False)
+    counter_prefix: str = "counter"
+    data_prefix: str = "data"
+    lease_s: float = 30.0
+    max_devices: int = 100_000
+    min_descriptors: int = 65_536
+    strict_descriptors: bool = False
+    scheduled_spec: bytes | None = None
+
+
+@dataclass(slots=True)
+class RunClock:
+    """A clock whose now is the run's: 0 when the run was planned, the same moment on every machine."""
+
+    clock: Clock
+    offset_s: float
+
+    @classmethod
+    def at(cls, clock: Clock, zero_wall: float) -> "RunClock":
+        """The run's clock where 0 is at zero_wall, unix seconds. Durations stay those of the monotonic clock."""
+        return cls(clock, clock.now() - (clock.wall() - zero_wall))
+
+    def now(self) -> float:
+        """Seconds since the run was planned."""
+        return self.clock.now() - self.offset_s
+
+    def wall(self) -> float:
+        """See Clock."""
+        return self.clock.wall()
+
+    def sleep(self, for_s: float) -> None:
+        """See Clock."""
+        self.clock.sleep(for_s)

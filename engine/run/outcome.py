@@ -1,0 +1,114 @@
+"""What a batch leaves behind: its result blob."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.batch.runner import Done, Stop
+from engine.measure.health import Health, decode_health, encode_health
+from engine.measure.operation import Phase
+from engine.measure.timeline import Timeline
+
+OUTCOME_VERSION = 1
+
+
+class OutcomeUnreadable(ValueError):
+    """A body that is not a batch's result of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """stop says why the batch ended; "refused" and "lost" are batches that measured nothing or not all.
+
+    detail explains a stop that was not the schedule's end. handed is how many iterations were due by the schedule.
+    load_start is run time, None where the load never began.
+    """
+
+    batch: int
+    holder: str
+    token: int
+    stop: str
+    timeline: Timeline
+    health: tuple[Health, ...] = ()
+    handed: int = 0
+    mismatch: str = ""
+    load_start: float | None = None
+    durations_s: Mapping[Phase, float] = field(default_factory=dict)
+    unprovisioned: int = 0
+    store_failures: int = 0
+    detail: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """As one body."""
+        return json.dumps(
+            {
+                "version": OUTCOME_VERSION,
+                "batch": self.batch,
+                "holder": self.holder,
+                "token": self.token,
+                "stop": self.stop,
+                "timeline": base64.b64encode(self.timeline.encode()).decode(),
+                "health": base64.b64encode(encode_health(self.health)).decode(),
+                "handed": self.handed,
+                "mismatch": self.mismatch,
+                "loadStart": self.load_start,
+                "durationsS": dict(self.durations_s),
+                "unprovisioned": self.unprovisioned,
+                "storeFailures": self.store_failures,
+                "detail": self.detail,
+                "warnings": list(self.warnings),
+            },
+            separators=(",", ":"),
+        ).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> "BatchOutcome":
+        """The outcome in a body. Raises OutcomeUnreadable."""
+        try:
+            found = json.loads(body)
+            if found["version"] != OUTCOME_VERSION:
+                raise OutcomeUnreadable(f"result version {found['version']!r}")
+            return cls(
+                batch=int(found["batch"]),
+                holder=str(found["holder"]),
+                token=int(found["token"]),
+                stop=str(found["stop"]),
+                timeline=Timeline.decode(base64.b64decode(found["timeline"], validate=True)),
+                health=decode_health(base64.b64decode(found["health"], validate=True)),
+                handed=int(found["handed"]),
+                mismatch=str(found["mismatch"]),
+                load_start=found["loadStart"],
+                durations_s={Phase(name): float(s) for name, s in found["durationsS"].items()},
+                unprovisioned=int(found["unprovisioned"]),
+                store_failures=int(found["storeFailures"]),
+                detail=str(found["detail"]),
+                warnings=tuple(found["warnings"]),
+            )
+        except (KeyError, TypeError, ValueError) as broken:
+            raise OutcomeUnreadable("a stored body that is not a batch's result") from broken
+
+
+def of_done(done: Done, *, batch: int, holder: str, token: int, warnings: tuple[str, ...]) -> BatchOutcome:
+    """The outcome of a batch that was driven to its end."""
+    details = {
+        Stop.STORE: f"the store could not be reached: {done.store_detail}",
+        Stop.INVALID_STATE: "a stored certificate was refused, and devices.onInvalid is fail",
+    }
+    return BatchOutcome(
+        batch=batch,
+        holder=holder,
+        token=token,
+        stop=done.stop,
+        timeline=done.timeline,
+        health=done.health,
+        handed=done.handed,
+        mismatch=done.mismatch,
+        load_start=done.load_start,
+        durations_s=done.durations_s,
+        unprovisioned=done.unprovisioned,
+        store_failures=done.store_failures,
+        detail=details.get(done.stop, ""),
+        warnings=warnings,
+    )

@@ -1,0 +1,154 @@
+"""A run's documents: put together while it goes on, written once when it ends, read from then on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from engine.device.catalog import SCENARIOS
+from engine.errors import NotFound
+from engine.measure.threshold import Threshold, parse_threshold
+from engine.measure.verdict import Ending
+from engine.plan.spec.runspec import RunSpec
+from engine.ports import Store
+from engine.report.intervals import timeline_csv
+from engine.report.render import report_markdown
+from engine.report.results import BatchFacts, RunFacts, RunResult, conclude
+from engine.report.summary import summary
+from engine.run import record
+from engine.run.files import Planned, read_plan, read_spec
+from engine.run.gather import LOST, UNFINISHED, Gathered, difference, gather
+from engine.run.means import Means
+from engine.run.outcome import BatchOutcome
+from engine.run.state import RunState, Stage
+
+SUMMARY = "summary.json"
+TIMELINE = "timeline.csv"
+REPORT = "report.md"
+VERSION = "0.1.0"
+
+
+def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
+    """The result of a run whose batches have ended, or are lost."""
+    planned, spec = read_plan(means.store, state.run_id), read_spec(means.store, state.run_id)
+    gathered = gather(state.run_id, planned, spec, means, missing=LOST)
+    facts = _facts(state, planned, spec, gathered, means)
+    facts = replace(facts, state=Stage.FINISHED, ended_at=means.clock.wall())
+    result = conclude(facts, gathered.timeline, thresholds=_thresholds(spec), ending=_ending(gathered, spec, ending))
+    warnings = [f"batch {o.batch}: {line}" for o in gathered.outcomes for line in (*o.warnings, *_troubles(o))]
+    judgement = replace(result.judgement, warnings=(*result.judgement.warnings, *warnings))
+    return replace(result, judgement=judgement)
+
+
+def document(state: RunState, name: str, means: Means) -> bytes:
+    """One of the documents: the one that was written, or one of what is known so far, which says so."""
+    held = means.results.read(f"{state.run_id}/{name}")
+    if held is not None and not state.is_live:
+        return held.body
+    try:
+        planned, spec = read_plan(means.store, state.run_id), read_spec(means.store, state.run_id)
+    except NotFound as early:
+        raise NotFound(state.run_id, "the run has no results yet: it is not planned") from early
+    gathered = gather(state.run_id, planned, spec, means, missing=UNFINISHED)
+    facts = replace(_facts(state, planned, spec, gathered, means), is_partial=True)
+    return render(conclude(facts, gathered.timeline, thresholds=_thresholds(spec)))[name]
+
+
+def write(result: RunResult, store: Store) -> None:
+    """All documents, for people to keep; again is the same."""
+    for name, body in render(result).items():
+        record.update(store, f"{result.facts.run_id}/{name}", partial(_replaced, body))
+
+
+def _replaced(body: bytes, _held: bytes | None) -> bytes:
+    return body
+
+
+def render(result: RunResult) -> Mapping[str, bytes]:
+    """The documents by name."""
+    return {
+        SUMMARY: json.dumps(summary(result), indent=1, allow_nan=False).encode(),
+        TIMELINE: timeline_csv(result.timeline, result.facts.percentiles).encode(),
+        REPORT: report_markdown(result).encode(),
+    }
+
+
+def _facts(state: RunState, planned: Planned, spec: RunSpec, gathered: Gathered, means: Means) -> RunFacts:
+    target = means.targets.get(spec.target)
+    starts = [o.load_start for o in gathered.outcomes if o.load_start is not None]
+    return RunFacts(
+        run_id=state.run_id,
+        name=state.name,
+        state=state.stage,
+        scenario=spec.scenario,
+        main=SCENARIOS[spec.scenario].main,
+        target=spec.target,
+        spec=spec.echo(),
+        created_at=state.created,
+        durations_s=gathered.durations_s,
+        started_at=planned.zero_wall + min(starts) if starts else None,
+        labels=dict(state.labels),
+        devices=sum(batch.devices for batch in planned.plan.batches),
+        hubs=target.profile.hubs if target else (),
+        attempts=state.attempt,
+        random_seed=spec.random_seed,
+        version=VERSION,
+        percentiles=spec.results.percentiles,
+        batches=[
+            BatchFacts(
+                name=f"batch {batch.index}",
+                status=outcome.stop,
+                holder=outcome.holder,
+                token=outcome.token,
+                devices=batch.devices,
+                total=outcome.timeline.total(),
+                health=outcome.health,
+            )
+            for batch, outcome in zip(planned.plan.batches, gathered.outcomes, strict=True)
+        ],
+        emulator=_counted(planned, spec, means),
+    )
+
+
+def _counted(planned: Planned, spec: RunSpec, means: Means) -> Mapping[str, object] | None:
+    """What the emulator has counted since the run was planned."""
+    target = means.targets.get(spec.target)
+    control = target.profile.control if target else None
+    after = means.counters(control) if control else None
+    return None if after is None or planned.counters is None else difference(after, planned.counters)
+
+
+def _thresholds(spec: RunSpec) -> list[Threshold]:
+    return [
+        parse_threshold(
+            one.metric, one.expr, window_s=one.window_s, delay_s=one.delay_s, abort_on_fail=one.abort_on_fail
+        )
+        for one in spec.thresholds
+    ]
+
+
+_ERRORS: Mapping[str, str] = {
+    LOST: "was lost",
+    "refused": "could not run",
+    "store-unavailable": "stopped",
+    "invalid-stored-certificate": "did not begin",
+}
+
+
+def _ending(gathered: Gathered, spec: RunSpec, known: Ending) -> Ending:
+    """How the run ended, with what its batches say of it."""
+    errors = [f"batch {o.batch} {_ERRORS[o.stop]}: {o.detail}" for o in gathered.outcomes if o.stop in _ERRORS]
+    limited = [o.batch for o in gathered.outcomes if o.stop == "limit"]
+    limits = [f"limits.maxDuration, {spec.limits.max_duration_s:g} s, was over"] if limited else []
+    invalid = [f"batch {o.batch}: {o.mismatch}" for o in gathered.outcomes if o.mismatch]
+    return replace(
+        known,
+        errors=(*known.errors, *errors),
+        aborted=(*known.aborted, *limits),
+        invalid=(*known.invalid, *invalid),
+    )
+
+
+def _troubles(outcome: BatchOutcome) -> list[str]:
+    failures = outcome.store_failures
+    return [f"the store failed {failures} times while it ran"] if failures else []

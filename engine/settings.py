@@ -1,0 +1,259 @@
+"""Every environment variable that the engine reads: typed, checked together, read once."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from engine.errors import SettingsError
+
+STATE_KEY_BYTES: Final = 64
+"""An AES-SIV key of the largest size. Source: RFC 5297, section 2.2."""
+
+_ADR: Final = {
+    "ADR_SUBSCRIPTION_ID": "subscription",
+    "ADR_RESOURCE_GROUP": "resourceGroup",
+    "ADR_NAMESPACE": "namespace",
+    "ADR_LOCATION": "location",
+}
+_PROVISIONING: Final = {name: name for name in ("PROVISIONING_HOST", "PROVISIONING_IDSCOPE", "PROVISIONING_SAS_KEY")}
+_EMULATOR: Final = {name: name for name in ("LOCAL_EMULATOR", "LOCAL_GROUP_KEY")}
+_STORES: Final = ("STORAGE_ACCOUNT_URL", "STORAGE_CONN_STR", "LOCAL_STORE")
+_LOCAL_STORES: Final = ("STORAGE_CONN_STR", "LOCAL_STORE")
+_FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_CONTAINER: Final = "(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
+_PREFIX: Final = "[A-Za-z0-9._:-]+(?:/[A-Za-z0-9._:-]+)*"
+_HOST: Final = r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
+_SCHEDULE: Final = r"\S+(?:\s+\S+){4,5}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Secrets and connection strings are left out of the repr.
+
+    Of the three places to keep state exactly one is set: local_store (a directory), storage_conn_str (Azurite) or
+    storage_account_url (Azure, by managed identity). targets, local_emulator and scheduled_spec are JSON texts,
+    "" when there are none; allowed_hosts empty means `local` only.
+    """
+
+    state_key: bytes = field(repr=False)
+    storage_conn_str: str = field(default="", repr=False)
+    storage_account_url: str = ""
+    local_store: str = ""
+    storage_container_name: str = "scale"
+    results_container_name: str = "results"
+    counter_blob_prefix: str = "counter"
+    device_data_blob_prefix: str = "data"
+    provisioning_host: str = ""
+    provisioning_idscope: str = ""
+    provisioning_sas_key: str = field(default="", repr=False)
+    adr: Mapping[str, str] = field(default_factory=dict)
+    targets: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    default_target: str = "local"
+    local_emulator: str = ""
+    local_group_key: str = field(default="", repr=False)
+    max_devices: int = 100_000
+    min_file_descriptors: int = 65_536
+    strict_fd_check: bool = False
+    run_schedule: str = ""
+    scheduled_spec: str = ""
+    claim_lease_s: float = 30.0
+    azure_client_id: str = ""
+    is_in_azure: bool = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """The settings of an environment. Raises SettingsError with every variable that is missing or wrong."""
+        reader = _Reader(environ)
+        fields = {**_storage(reader), **_targets(reader), **_running(reader)}
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return cls(**fields)
+
+
+def is_in_azure(environ: Mapping[str, str]) -> bool:
+    """Whether the environment is an app's in Azure, and not the same app's on somebody's machine.
+
+    Source: Azure Functions, "App settings reference": AZURE_FUNCTIONS_ENVIRONMENT is Development under the local
+    tools; App Service, "Environment variables": WEBSITE_INSTANCE_ID; Container Apps jobs: CONTAINER_APP_JOB_NAME.
+    """
+    environment = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "")
+    hosts = ("WEBSITE_INSTANCE_ID", "CONTAINER_APP_JOB_NAME")
+    return environment != "Development" and bool(environment or any(environ.get(name) for name in hosts))
+
+
+def _storage(reader: "_Reader") -> dict[str, Any]:
+    """Where state lies, and what protects it."""
+    given = [name for name in _STORES if reader.text(name)]
+    if len(given) != 1:
+        expected = f"expected exactly one of {', '.join(_STORES)} as the place of all state"
+        reader.problems[given[-1] if given else _STORES[0]] = f"{expected}, found {len(given)}"
+    for name in _LOCAL_STORES:
+        if name in given and is_in_azure(reader.environ):
+            reader.problems[name] = "refused in Azure: use STORAGE_ACCOUNT_URL and a managed identity"
+    url = r"https?://[^\s/]+(?:/[^\s?#]*)?"
+    return {
+        "state_key": reader.state_key("STATE_KEY"),
+        "storage_conn_str": reader.text("STORAGE_CONN_STR"),
+        "storage_account_url": reader.checked("STORAGE_ACCOUNT_URL", "", pattern=url, expected="a URL without a query"),
+        "local_store": reader.text("LOCAL_STORE"),
+        "storage_container_name": reader.container("STORAGE_CONTAINER_NAME", "scale"),
+        "results_container_name": reader.container("RESULTS_CONTAINER_NAME", "results"),
+        "counter_blob_prefix": reader.prefix("COUNTER_BLOB_PREFIX", "counter"),
+        "device_data_blob_prefix": reader.prefix("DEVICE_DATA_BLOB_PREFIX", "data"),
+        "azure_client_id": reader.text("AZURE_CLIENT_ID"),
+    }
+
+
+def _targets(reader: "_Reader") -> dict[str, Any]:
+    """Which services runs may talk to."""
+    provisioning = reader.group(_PROVISIONING, "the target profile env")
+    if reader.text("LOCAL_EMULATOR"):
+        reader.group(_EMULATOR, "the target profile local")
+    return {
+        "provisioning_host": provisioning.get("PROVISIONING_HOST", ""),
+        "provisioning_idscope": provisioning.get("PROVISIONING_IDSCOPE", ""),
+        "provisioning_sas_key": reader.group_key("PROVISIONING_SAS_KEY"),
+        "adr": reader.group(_ADR, "the device registry of the target profile env"),
+        "targets": reader.json_or_file("TARGETS"),
+        "allowed_hosts": reader.hosts("ALLOWED_HOSTS"),
+        "default_target": reader.text("DEFAULT_TARGET") or "local",
+        "local_emulator": reader.json("LOCAL_EMULATOR"),
+        "local_group_key": reader.group_key("LOCAL_GROUP_KEY"),
+    }
+
+
+def _running(reader: "_Reader") -> dict[str, Any]:
+    """How large runs may be, and how they are started and kept alive."""
+    schedule = "an NCRONTAB expression of five or six fields"
+    return {
+        "max_devices": reader.number("MAX_DEVICES", 100_000, most=10_000_000),
+        "min_file_descriptors": reader.number("MIN_FILE_DESCRIPTORS", 65_536, most=2**31 - 1),
+        "strict_fd_check": reader.flag("STRICT_FD_CHECK"),
+        "run_schedule": reader.checked("RUN_SCHEDULE", "", pattern=_SCHEDULE, expected=schedule),
+        "scheduled_spec": reader.json("SCHEDULED_SPEC"),
+        "claim_lease_s": reader.seconds("CLAIM_LEASE", "30s", least_s=5, most_s=600),
+        "is_in_azure": is_in_azure(reader.environ),
+    }
+
+
+class _Reader:
+    """Reads variables one by one and remembers what is wrong; blanks around a value are not part of it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: dict[str, str] = {}
+
+    def text(self, name: str) -> str:
+        """The variable's value, "" when it is missing or empty."""
+        return self.environ.get(name, "").strip()
+
+    def checked(self, name: str, default: str, *, pattern: str, expected: str) -> str:
+        """The value, which must match the pattern as a whole."""
+        value = self.text(name) or default
+        if value and not re.fullmatch(pattern, value):
+            self.problems[name] = f"expected {expected}, found {value!r}"
+        return value
+
+    def container(self, name: str, default: str) -> str:
+        """The name of a blob container."""
+        return self.checked(name, default, pattern=_CONTAINER, expected="a container name of 3 to 63 a-z, 0-9 and -")
+
+    def prefix(self, name: str, default: str) -> str:
+        """What the names of blobs begin with."""
+        return self.checked(name, default, pattern=_PREFIX, expected="words of letters, digits, ., _, : and -")
+
+    def state_key(self, name: str) -> bytes:
+        """The key that wraps device keys at rest."""
+        value = self.text(name)
+        if not value:
+            self.problems[name] = f"missing: base64 of {STATE_KEY_BYTES} bytes that wrap device keys at rest"
+            return b""
+        key = self._decode(name, value)
+        if key is not None and len(key) != STATE_KEY_BYTES:
+            self.problems[name] = f"expected base64 of {STATE_KEY_BYTES} bytes, found {len(key)} bytes"
+        return key or b""
+
+    def group_key(self, name: str) -> str:
+        """A group key in base64, which stays text."""
+        value = self.text(name)
+        if value:
+            self._decode(name, value)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A yes or no, false when it is missing."""
+        value = self.text(name).lower() or "false"
+        if value not in _FLAGS:
+            self.problems[name] = f"expected true or false, found {value!r}"
+        return _FLAGS.get(value, False)
+
+    def number(self, name: str, default: int, *, most: int) -> int:
+        """A whole number from 1 to most."""
+        value = self.text(name) or str(default)
+        number = int(value) if re.fullmatch("[0-9]{1,12}", value) else 0
+        if not 1 <= number <= most:
+            self.problems[name] = f"expected a whole number from 1 to {most}, found {value!r}"
+        return number
+
+    def seconds(self, name: str, default: str, *, least_s: int, most_s: int) -> float:
+        """A duration such as "30s" or "2m", in seconds."""
+        value = self.text(name) or default
+        match = re.fullmatch("([0-9]{1,6})(s|m)", value)
+        seconds = int(match[1]) * (60 if match[2] == "m" else 1) if match else 0
+        if not least_s <= seconds <= most_s:
+            self.problems[name] = f'expected a duration from "{least_s}s" to "{most_s}s", found {value!r}'
+        return float(seconds)
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """Host names in lower case, separated by commas or blanks; a leading `*.` stands for any labels."""
+        hosts = tuple(self.text(name).lower().replace(",", " ").split())
+        if wrong := [host for host in hosts if not re.fullmatch(_HOST, host)]:
+            self.problems[name] = f"expected host names, alone or after a leading *., found {', '.join(wrong)}"
+        return hosts
+
+    def json(self, name: str) -> str:
+        """The text of a JSON object, "" when it is missing."""
+        return self._object(name, self.text(name))
+
+    def json_or_file(self, name: str) -> str:
+        """The text of a JSON object that is the value, or that the file holds which the value names."""
+        value = self.text(name)
+        if not value or value.startswith("{"):
+            return self._object(name, value)
+        try:
+            return self._object(name, Path(value).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            self.problems[name] = f"neither a JSON object nor a readable file: {type(error).__name__}"
+            return ""
+
+    def group(self, variables: Mapping[str, str], purpose: str) -> dict[str, str]:
+        """The values of variables that belong together, by the names given; all of them or none."""
+        found = {name: self.text(variable) for variable, name in variables.items() if self.text(variable)}
+        for variable, name in variables.items():
+            if found and name not in found:
+                self.problems[variable] = f"missing: {purpose} needs {', '.join(variables)}"
+        return found
+
+    def _object(self, name: str, text: str) -> str:
+        try:
+            is_object = not text or isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            is_object = False
+        if not is_object:
+            self.problems[name] = "expected a JSON object"
+        return text
+
+    def _decode(self, name: str, value: str) -> bytes | None:
+        if value.startswith("@Microsoft.KeyVault("):
+            self.problems[name] = "the Key Vault reference was not resolved: check the identity's access and the secret"
+            return None
+        try:
+            return base64.b64decode(value, validate=True)
+        except ValueError:
+            self.problems[name] = "expected base64, found something else"
+            return None

@@ -1,0 +1,139 @@
+"""Picks the adapters and puts them together; the only place that does."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+from azure.durable_functions import DurableFunctionsClient
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+from durabletask import task
+
+from engine.adapters import functions
+from engine.adapters.blobs import BlobStore
+from engine.adapters.clock import SystemClock
+from engine.adapters.counters import read_counters
+from engine.adapters.descriptors import raise_descriptors
+from engine.adapters.directory import DirectoryStore
+from engine.adapters.durable import DurableOrchestration
+from engine.adapters.mqtt.wire import MqttWire
+from engine.adapters.secrets import EnvironmentSecrets
+from engine.plan.target import LOCAL_SECRET, Targets, env_profile, parse_targets
+from engine.ports import Clock, Store, Wire
+from engine.run import api, schedules, workflow
+from engine.run.means import Means
+from engine.settings import Settings
+
+SEED_BITS = 53
+
+
+@cache
+def means() -> Means:
+    """What this process works with. Raises SettingsError, SpecError naming everything that is wrong."""
+    return make_means(Settings.from_env(os.environ), os.environ)
+
+
+def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
+    """The means that these settings describe."""
+    targets = make_targets(settings)
+    return Means(
+        store=_store(settings, settings.storage_container_name),
+        results=_store(settings, settings.results_container_name),
+        clock=SystemClock(),
+        secrets=EnvironmentSecrets(environ, base64=_secret_variables(targets)),
+        targets=targets,
+        wire=_wire,
+        descriptors=raise_descriptors,
+        counters=read_counters,
+        wrapping_key=settings.state_key,
+        counter_prefix=settings.counter_blob_prefix,
+        data_prefix=settings.device_data_blob_prefix,
+        lease_s=settings.claim_lease_s,
+        max_devices=settings.max_devices,
+        min_descriptors=settings.min_file_descriptors,
+        strict_descriptors=settings.strict_fd_check,
+        scheduled_spec=settings.scheduled_spec.encode() or None,
+        new_run_id=_new_run_id,
+        new_holder=_new_holder,
+        new_seed=lambda: secrets.randbits(SEED_BITS),
+    )
+
+
+def make_targets(settings: Settings) -> Targets:
+    """The target profiles of these settings. Raises SpecError."""
+    return parse_targets(
+        settings.targets,
+        allowed_hosts=settings.allowed_hosts,
+        default=settings.default_target,
+        env=(
+            env_profile(settings.provisioning_host, settings.provisioning_idscope, settings.adr)
+            if settings.provisioning_host
+            else None
+        ),
+        local=settings.local_emulator,
+    )
+
+
+async def answer(handler: api.Handler, request: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
+    """A request answered, and the orchestration it concerns started or told. Storage blocks, so it has a thread."""
+    asked = api.Request(
+        body=request.get_body(),
+        query=dict(request.params),
+        headers=functions.headers_of(request),
+        run_id=str(request.route_params.get("id", "")),
+    )
+    found = await asyncio.to_thread(lambda: api.answer(handler, asked, means()))
+    await _carry_out(found, client)
+    return functions.response(found.status, found.body, headers=found.headers, content_type=found.content_type)
+
+
+async def tick(client: DurableFunctionsClient) -> None:
+    """What is due is started."""
+    for found in await asyncio.to_thread(lambda: list(schedules.tick(means()))):
+        await _carry_out(found, client)
+
+
+def orchestrate(context: task.OrchestrationContext, order: Mapping[str, Any]) -> workflow.Ask:
+    """The orchestrator over Durable Functions."""
+    return workflow.orchestrate(DurableOrchestration(context), order)
+
+
+async def _carry_out(found: api.Answer, client: DurableFunctionsClient) -> None:
+    if found.start is not None:
+        await functions.start(client, *found.start)
+    if found.cancel is not None:
+        await functions.tell(client, found.cancel, workflow.CANCEL)
+
+
+def _store(settings: Settings, container: str) -> Store:
+    if settings.local_store:
+        return DirectoryStore(Path(settings.local_store) / container)
+    if settings.storage_conn_str:
+        return BlobStore.from_connection_string(settings.storage_conn_str, container)
+    client_id = settings.azure_client_id
+    credential = ManagedIdentityCredential(client_id=client_id) if client_id else DefaultAzureCredential()
+    return BlobStore.from_account_url(settings.storage_account_url, container, credential)
+
+
+def _secret_variables(targets: Targets) -> Mapping[str, str]:
+    """The variable of each secret a profile names: `dps-group-key` is looked up in DPS_GROUP_KEY."""
+    names = {dps.secret for target in targets.by_name.values() for dps in target.profile.dps}
+    return {name: name.upper().replace("-", "_").replace(".", "_") for name in names | {LOCAL_SECRET}}
+
+
+def _wire(clock: Clock, ca_file: str | None) -> Wire:
+    return MqttWire(clock, ca_file=ca_file)
+
+
+def _new_run_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _new_holder() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
