@@ -77,6 +77,7 @@ class Provisioning:
         try:
             request = dps.parse_request(topic, payload)
         except dps.BadRegistration as error:
+            self._stats.add_to("dps.register", "requests")
             return self.refuse(error.rid, BAD_REQUEST, message=str(error), now=now)
         match request:
             case Register():

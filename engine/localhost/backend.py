@@ -23,9 +23,9 @@ from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Never, override
+from typing import Any, Never, cast, override
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal import orchestrator_service_pb2_grpc as stubs
@@ -39,6 +39,9 @@ from engine.localhost.journal import Journal
 
 CLIENT_THREADS = 64
 """One is held by every client that waits for an instance."""
+
+NO_CLIENT = cast("grpc.ServicerContext", None)
+"""The stock backend asks its caller's context only to refuse a history over its limit, which is out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Backend(InMemoryOrchestrationBackend):
             self._in_turn = True
             instance = self._instances[response.instanceId]
             before = len(instance.history)
-            super().CompleteOrchestratorTask(response, None)
+            super().CompleteOrchestratorTask(response, NO_CLIENT)
             events.stamp(instance.history[before:], datetime.now(UTC))
             if self._is_terminal_status(instance.status):
                 self._end(instance)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from aiohttp import web
 from azure.durable_functions.internal.compat.history_projection import project_history
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationQuery, OrchestrationState, OrchestrationStatus
@@ -67,7 +67,7 @@ class Management:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
                 raise
-            return _refusal(409, error.details())
+            return _refusal(409, error.details() or "the instance exists")
         links = self._links.of(instance_id)
         headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
         return web.json_response(links, status=202, headers=headers)

@@ -7,7 +7,7 @@ run of consecutive intervals of that length, rounded to whole intervals and at l
 number fails the threshold; a load shorter than its window is one short window. Overdue starts count in each window at
 whose end they are overdue. `count` and `rate` look only at windows that end with the load, as a drain always slows
 down. Nothing measured fails ("no data"), except that starts with an outcome may be none: their count and rate are 0.
-Cost: windows × window length merges of one histogram each.
+Cost: windows times window length merges of one histogram each.
 """
 
 import math
@@ -140,14 +140,16 @@ def _judged(threshold: Threshold, stretches: Sequence[_Stretch]) -> Judged:
     expr = threshold.expr
     values = [(_value(threshold.metric, expr, stretch), stretch) for stretch in stretches]
     found = [(value, stretch) for value, stretch in values if value is not None]
-    if not found:
+    happened = any(stretch.counts.due or stretch.counts.outcomes for stretch in stretches)
+    if not found or not (happened or threshold.metric.outcome):
         return Judged(threshold, False, None, f"{threshold}: no data")
     value, stretch = max(found, key=lambda pair: _badness(expr, pair[0]))
     text = f"{threshold}: found {_shown(expr, value)}"
     if threshold.window_s is None:
         return Judged(threshold, expr.holds(value), value, text)
     failed = sum(not expr.holds(value) for value, _ in found)
-    text += f" in {stretch.begin_s:g} … {stretch.end_s:g} s, the worst of {len(found)} windows, {failed} of them failed"
+    text += f" in {stretch.begin_s:g} … {stretch.end_s:g} s, the worst of {len(found)} windows"
+    text += f", {failed} of which failed" if failed else ""
     return Judged(threshold, not failed, value, text, (stretch.begin_s, stretch.end_s))
 
 
@@ -162,8 +164,6 @@ def _value(metric: Metric, expr: Expr, stretch: _Stretch) -> float | None:
         many = counts.outcomes[metric.outcome]
     elif expr.aggregate is Aggregate.FAIL_RATE:
         return counts.fail_rate
-    elif not (counts.due or counts.outcomes):
-        return None
     else:
         many = _histogram(metric, counts).count if metric.part else counts.ended
     if expr.aggregate is Aggregate.COUNT:

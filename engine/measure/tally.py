@@ -73,9 +73,9 @@ class Tally:
         """One operation's counts, merged over `phases` and one hub, or over all of them."""
         selected = Counts(self.samples_kept)
         for series, counts in self._series.items():
-            if series.operation is operation and (phases is None or series.phase in phases):
-                if hub is None or series.hub == hub:
-                    selected.merge(counts)
+            is_asked = (phases is None or series.phase in phases) and (hub is None or series.hub == hub)
+            if is_asked and series.operation is operation:
+                selected.merge(counts)
         return selected
 
     def encode(self) -> bytes:

@@ -159,14 +159,10 @@ def _internal(total: Tally) -> list[str]:
 
 
 def _failed(judged: Sequence[Judged], evidence: Evidence) -> list[str]:
-    return [
-        found.text for found in judged if not found.is_ok and not (evidence.is_partial and found.value is None)
-    ]
+    return [found.text for found in judged if not found.is_ok and not (evidence.is_partial and found.value is None)]
 
 
-def _warnings(
-    total: Tally, main: Operation, *, judged: Sequence[Judged], fitness: Mapping[str, Fitness]
-) -> list[str]:
+def _warnings(total: Tally, main: Operation, *, judged: Sequence[Judged], fitness: Mapping[str, Fitness]) -> list[str]:
     warnings = [] if judged else _default_warnings(total, main)
     for operation in _STATE:
         counts = total.select(operation)

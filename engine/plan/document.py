@@ -93,7 +93,7 @@ def _repeats(found: Json) -> Iterator[Problem]:
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), found)]
     while waiting:
         location, value = waiting.pop()
-        if len(location) > DEEPEST:
+        if len(location) >= DEEPEST and isinstance(value, dict | list):
             raise _whole("nested too deeply", f"at most {DEEPEST} levels")
         match value:
             case _Pairs():

@@ -4,7 +4,7 @@ Profiles live on the server, never in a spec. They name secrets, they do not hol
 must be on the allow-list; only `local`, the embedded emulator, is exempt, and it alone may misbehave on purpose.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
@@ -187,23 +187,21 @@ def parse_targets(
     emulator's facts: {"host", "port", "idScope", "caFile", "hubs", "faults", "control"}.
     Raises SpecError with every problem: a malformed profile, a host outside allowed_hosts, an unknown default.
     """
-    profiles = {} if not text else parse_document(text.encode("utf-8", "surrogatepass"), limit_bytes=LIMIT_BYTES)
+    profiles = _parse(text)
     problems = [
         Problem(pointer((name,)), "the name is taken by the profile that settings make", "another name")
         for name in sorted(profiles.keys() & {LOCAL, ENV})
     ]
-    if env is not None:
-        profiles = {**profiles, ENV: env}
-    if local:
-        facts = parse_document(local.encode("utf-8", "surrogatepass"), limit_bytes=LIMIT_BYTES)
-        profiles = {**profiles, LOCAL: _local_profile(facts)}
+    profiles |= {ENV: env} if env is not None else {}
+    profiles |= {LOCAL: _local_profile(_parse(local))} if local else {}
     targets: dict[str, Target] = {}
     for name, document in profiles.items():
         try:
             targets[name] = Target(name, Profile.model_validate(document), tuple(allowed_hosts))
         except ValidationError as error:
             problems += problems_of(error, Profile, at=(name,))
-    problems += [problem for target in targets.values() for problem in _faults_of(target)]
+    for target in targets.values():
+        problems += [*_emulator_only(target), *_blocked_hosts(target)]
     if default != LOCAL and default not in profiles:
         problems.append(Problem("", f"the default target {default} is not a profile", " | ".join(profiles)))
     if problems:
@@ -227,24 +225,29 @@ def _local_profile(facts: Json) -> Json:
     return {"dps": [dps], "hubs": [host], **rest}
 
 
-def _faults_of(target: Target) -> list[Problem]:
-    problems = []
-    profile = target.profile
+def _parse(text: str) -> Json:
+    return parse_document(text.encode("utf-8", "surrogatepass"), limit_bytes=LIMIT_BYTES) if text else {}
+
+
+def _emulator_only(target: Target) -> Iterator[Problem]:
     if not target.is_local:
-        given = {"faults": profile.faults, "control": profile.control}
-        problems += [
-            Problem(pointer((target.name, name)), "only the profile local may carry it")
-            for name, value in given.items()
-            if value is not None
-        ]
-    hosts: list[tuple[tuple[str | int, ...], str]] = [
-        (("dps", n, "host"), dps.host) for n, dps in enumerate(profile.dps)
-    ]
-    hosts += [(("hubs", n), hub) for n, hub in enumerate(profile.hubs)]
-    hosts += [(("http", "url"), profile.http.host)] if profile.http else []
+        for name, value in (("faults", target.profile.faults), ("control", target.profile.control)):
+            if value is not None:
+                yield Problem(pointer((target.name, name)), f"only the profile {LOCAL} may carry it")
+
+
+def _blocked_hosts(target: Target) -> Iterator[Problem]:
     allowed = " | ".join(target.allowed_hosts) or "none: ALLOWED_HOSTS is empty"
-    return problems + [
-        Problem(pointer((target.name, *place)), f"{host} is not in ALLOWED_HOSTS", allowed)
-        for place, host in hosts
-        if not target.allows(host)
-    ]
+    for place, host in _hosts(target.profile):
+        if not target.allows(host):
+            yield Problem(pointer((target.name, *place)), f"{host} is not in ALLOWED_HOSTS", allowed)
+
+
+def _hosts(profile: Profile) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every host of a profile, with where it stands."""
+    for index, dps in enumerate(profile.dps):
+        yield ("dps", index, "host"), dps.host
+    for index, hub in enumerate(profile.hubs):
+        yield ("hubs", index), hub
+    if profile.http is not None:
+        yield ("http", "url"), profile.http.host

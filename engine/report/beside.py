@@ -98,5 +98,5 @@ def _note(ours: int | None, theirs: int) -> str:
     if ours == theirs:
         return "equal"
     if theirs > ours:
-        return f"{theirs - ours} more at the service: answers that no device was there to take"
-    return f"{ours - theirs} more at the devices: sent, and never seen by the service"
+        return f"{theirs - ours} more at the service: repeated requests, or answers that no device took"
+    return f"{ours - theirs} more at the devices: never seen by the service, or answered in another way"

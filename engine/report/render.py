@@ -14,7 +14,7 @@ from engine.measure.histogram import NS_PER_S
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.report.beside import compare_counts
 from engine.report.results import BatchFacts, RunResult
-from engine.report.rows import SUMMARY_HEADINGS, columns, quantiles, summary_rows
+from engine.report.rows import SUMMARY_HEADINGS, columns, in_order, quantiles, summary_rows
 from engine.report.units import NOTHING, cell, count, duration, instant, ms, percent, table, three_digits
 
 _ROWS = 50
@@ -107,7 +107,7 @@ def _part_rows(result: RunResult, operation: Operation) -> list[tuple[str, ...]]
     parts = result.counts(operation).parts
     return [
         (f"{operation}.{cell(part)}", count(found.count), *quantiles(found), ms(found.max_s))
-        for part, found in sorted(parts.items())
+        for part, found in in_order(operation, parts)
     ]
 
 
@@ -174,7 +174,7 @@ def _thresholds(result: RunResult) -> Iterator[str]:
 
 
 def _found(text: str) -> str:
-    return cell(text.partition(": ")[2])
+    return cell(text.partition(": ")[2].removeprefix("found "))
 
 
 def _conservation(result: RunResult) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """A result as rows of plain text, one per operation: for a terminal, and for the report's tables."""
 
+from collections.abc import Mapping
+
 from engine.errors import Outcome
 from engine.measure.counts import Counts
 from engine.measure.histogram import Histogram
-from engine.measure.operation import Phase
+from engine.measure.operation import PARTS, Operation, Phase
 from engine.report.results import RunResult
 from engine.report.units import count, ms, three_digits
 
@@ -46,3 +48,9 @@ def columns(counts: Counts, spent_s: float) -> tuple[str, ...]:
 def quantiles(found: Histogram) -> tuple[str, str, str]:
     """The 50th, 95th and 99th percentile in milliseconds."""
     return ms(found.quantile(0.5)), ms(found.quantile(0.95)), ms(found.quantile(0.99))
+
+
+def in_order(operation: Operation, parts: Mapping[str, Histogram]) -> list[tuple[str, Histogram]]:
+    """The parts of an operation in the order in which it goes through them, unknown ones last."""
+    known = PARTS.get(operation, ())
+    return sorted(parts.items(), key=lambda item: (known.index(item[0]) if item[0] in known else len(known), item[0]))

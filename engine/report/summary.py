@@ -5,6 +5,7 @@ of its `phases`: ramp, steady and drain, or prepare when it occurred only there;
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from engine.errors import BLAMES
@@ -15,6 +16,7 @@ from engine.measure.histogram import NS_PER_S, Histogram
 from engine.measure.operation import Operation, Phase
 from engine.report.beside import compare_counts
 from engine.report.results import BatchFacts, RunResult
+from engine.report.rows import in_order
 from engine.report.units import instant
 
 SCHEMA_VERSION = 1
@@ -86,25 +88,24 @@ def percentile_name(percentile: float) -> str:
 
 
 def _operation(result: RunResult, operation: Operation) -> dict[str, Any]:
-    total, durations_s, percentiles = result.total, result.facts.durations_s, result.facts.percentiles
+    facts, total = result.facts, result.total
+    numbers = partial(_numbers, operation, percentiles=facts.percentiles)
     phases, spent = result.phases(operation), result.spent_s(operation)
-    seen = {(series.phase, series.hub) for series in total.series if series.operation is operation}
+    seen = [series for series in total.series if series.operation is operation]
+    hubs = sorted({series.hub for series in seen if series.hub and series.phase in phases})
     return {
         "phases": [phase for phase in Phase if phase in phases],
-        **_numbers(result.counts(operation), spent, percentiles=percentiles),
+        **numbers(result.counts(operation), spent_s=spent),
         "byPhase": {
-            phase: _numbers(total.select(operation, {phase}), spent_s({phase}, durations_s), percentiles=percentiles)
+            phase: numbers(total.select(operation, {phase}), spent_s=spent_s({phase}, facts.durations_s))
             for phase in Phase
-            if any(phase is seen_phase for seen_phase, _ in seen)
+            if any(series.phase is phase for series in seen)
         },
-        "byHub": {
-            hub: _numbers(result.counts(operation, hub), spent, percentiles=percentiles)
-            for hub in sorted({hub for phase, hub in seen if hub and phase in phases})
-        },
+        "byHub": {hub: numbers(result.counts(operation, hub), spent_s=spent) for hub in hubs},
     }
 
 
-def _numbers(counts: Counts, spent: float, *, percentiles: Sequence[float]) -> dict[str, Any]:
+def _numbers(operation: Operation, counts: Counts, *, spent_s: float, percentiles: Sequence[float]) -> dict[str, Any]:
     codes: dict[str, dict[str, int]] = {}
     for (outcome, code), many in sorted(counts.codes.items()):
         codes.setdefault(outcome, {})[code] = many
@@ -113,13 +114,13 @@ def _numbers(counts: Counts, spent: float, *, percentiles: Sequence[float]) -> d
         "retries": counts.retries,
         "unmatched": counts.unmatched,
         "failRate": _rounded(counts.fail_rate, 6),
-        "ratePerSecond": _rounded(counts.rate(spent), 6),
+        "ratePerSecond": _rounded(counts.rate(spent_s), 6),
         "latencyMs": {
             "intended": _latency(counts.intended, percentiles),
             "actual": _latency(counts.actual, percentiles),
         },
         "failedAfterMs": _latency(counts.failed_after, percentiles),
-        "parts": {part: _latency(histogram, percentiles) for part, histogram in sorted(counts.parts.items())},
+        "parts": {part: _latency(histogram, percentiles) for part, histogram in in_order(operation, counts.parts)},
         "outcomes": dict(sorted(counts.outcomes.items())),
         "codes": codes,
         "drops": dict(sorted(counts.drops.items())),

@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 """Stands where there is no number."""
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&#])")
+_NUMBER = re.compile(rf"-?[\d,.]+(?: %)?|{NOTHING}")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -59,6 +60,7 @@ def cell(text: str) -> str:
 
 
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines of a Markdown table; the first column is text, the others are right-aligned. Cells are escaped already."""
-    rule = ("---", *("---:" for _ in headings[1:]))
+    """Lines of a Markdown table, columns of numbers aligned right. Cells are escaped already."""
+    columns = [[row[index] for row in rows] for index in range(len(headings))]
+    rule = ["---:" if all(map(_NUMBER.fullmatch, column)) else "---" for column in columns]
     return [f"| {' | '.join(line)} |" for line in (headings, rule, *rows)]

@@ -7,6 +7,8 @@ from functools import partial
 
 from engine.device.catalog import SCENARIOS
 from engine.errors import NotFound
+from engine.measure.operation import Operation
+from engine.measure.tally import Tally
 from engine.measure.threshold import Threshold, parse_threshold
 from engine.measure.verdict import Ending
 from engine.plan.spec.runspec import RunSpec
@@ -145,10 +147,28 @@ def _ending(gathered: Gathered, spec: RunSpec, known: Ending) -> Ending:
         known,
         errors=(*known.errors, *errors),
         aborted=(*known.aborted, *limits),
+        breached=(*known.breached, *_nothing_succeeded(gathered.timeline.total(), SCENARIOS[spec.scenario].main)),
         invalid=(*known.invalid, *invalid),
     )
 
 
+def _nothing_succeeded(total: Tally, main: Operation) -> list[str]:
+    """A run in which the thing it is about never once worked has failed, whatever its thresholds say."""
+    counts = total.select(main)
+    if not counts.due or counts.ok or counts.late:
+        return []
+    causes = [
+        f"{operation} {outcome}{f' ({code})' if code else ''} {failures.count} times"
+        for operation in total.operations()
+        if operation is not Operation.ITERATION
+        for (outcome, code), failures in total.select(operation).failures.items()
+    ]
+    return [f"{main}: none of {counts.due} due starts succeeded; {', '.join(causes) or 'nothing failed before it'}"]
+
+
 def _troubles(outcome: BatchOutcome) -> list[str]:
-    failures = outcome.store_failures
-    return [f"the store failed {failures} times while it ran"] if failures else []
+    failures, taken_over = outcome.store_failures, outcome.token > 1 and outcome.stop != LOST
+    return [
+        *([f"the store failed {failures} times while it ran"] if failures else []),
+        *(["its first holder died; what that did after its last checkpoint is not counted"] if taken_over else []),
+    ]

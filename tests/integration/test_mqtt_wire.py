@@ -12,10 +12,12 @@ from collections import Counter
 
 import pytest
 from doubles.tls_server import CONNECT, DISCONNECT, PINGREQ, PUBLISH, SUBSCRIBE, Authority, TlsServer, packet, publish
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from paho.mqtt import client as paho
 
 from engine.adapters.mqtt import link as link_module
+from engine.adapters.mqtt.hosts import Hosts
+from engine.adapters.mqtt.tls import CONTEXTS
 from engine.adapters.mqtt.wire import MqttWire
 from engine.errors import LocalProtocolError, Outcome, SettingsError
 from engine.protocol.mqtt import (
@@ -256,13 +258,27 @@ def test_expired_server_certificate_is_a_tls_failure(authority, caller):
 
 
 @pytest.mark.parametrize(
-    ("tls", "code"), [(ssl.TLSVersion.TLSv1_2, "alert 40"), (ssl.TLSVersion.TLSv1_3, "alert 116")]
+    ("tls", "codes"), [(ssl.TLSVersion.TLSv1_2, {"alert 40"}), (ssl.TLSVersion.TLSv1_3, {"alert 116", "alert"})]
 )
-def test_missing_client_certificate_is_a_tls_failure(authority, caller, tls, code):
-    """The server's alert is the code, whether it comes in the handshake or, with TLS 1.3, after it."""
+def test_missing_client_certificate_is_a_tls_failure(authority, caller, tls, codes):
+    """The server's alert is the code; with TLS 1.3 on loopback its reset can be faster than our reading."""
     with TlsServer(authority, trusted=authority, tls=tls) as server:
-        caller.connect(1, server.port)
-        assert caller.failure(1) == (Outcome.TLS, code)
+        for _ in range(20):
+            caller.connect(1, server.port)
+            outcome, code = caller.failure(1)
+            assert outcome is Outcome.TLS
+            assert code in codes
+
+
+def test_many_sets_of_intermediates_work(authority, caller, server):
+    """Contexts are kept for the last few sets; a set that was forgotten is loaded again."""
+    chains = [authority.identity(f"d{n}").chain for n in range(CONTEXTS + 2)]
+    key, leaf = (identity := authority.identity("d")).key, identity.chain[0]
+    for extra in (*chains, chains[0]):
+        caller.up(1, server.port, identity=type(identity)(key, (leaf, extra[0])))
+        caller.wire.send(1, Disconnect())
+        caller.next(1, Disconnected)
+    assert len(caller.wire._network.trust._contexts) == CONTEXTS
 
 
 def test_client_certificate_of_another_authority_is_a_tls_failure(authority, caller, tmp_path):
@@ -294,13 +310,18 @@ def test_port_without_a_listener_is_a_network_failure(caller):
     assert caller.failure(1) == (Outcome.NETWORK, "ECONNREFUSED")
 
 
-def test_every_address_of_a_name_is_tried(authority, caller):
-    """localhost may be ::1 first or last; the one that listens is found."""
-    with TlsServer(authority) as server:
-        caller.up(1, server.port, host="localhost")
-        caller.connect(2, free_port(), host="localhost")
-        assert caller.failure(2) == (Outcome.NETWORK, "ECONNREFUSED")
-        caller.wire.close()
+def test_every_address_of_a_name_is_tried(authority, caller, server):
+    """The one that listens is found, and the parts go back to the first dial; the last refusal counts if none does."""
+    refused = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", free_port()))
+    takes = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+    answers = {1: [refused, takes], 2: [refused, refused]}
+    caller.wire._network.hosts = Hosts(CLOCK, lambda _host, port, **_: answers[port])
+    before = CLOCK.now()
+    event = caller.up(1, 1)
+    assert event.at - event.tcp_s - event.tls_s - event.connack_s >= before
+    caller.connect(2, 2)
+    assert caller.failure(2) == (Outcome.NETWORK, "ECONNREFUSED")
+    assert caller.wire.open_connections == 1
 
 
 def test_impossible_name_is_a_network_failure(caller):
@@ -604,19 +625,40 @@ def test_drop_in_mid_session_is_disconnected(caller, server, topic, codes):
     assert caller.wire.open_connections == 0
 
 
-def test_reset_of_one_connection_is_not_taken_for_an_error_of_another(caller, server):
+def use_until_it_breaks(stream, part):
+    """Read or write until the peer's reset comes."""
+    while True:
+        select.select([stream], [], [], PATIENCE_S)
+        if part == "write":
+            stream.send(b"x")
+        else:
+            stream.recv(1)
+
+
+@pytest.mark.parametrize("part", ["read", "write"])
+def test_reset_of_one_connection_is_not_taken_for_an_error_of_another(caller, server, part):
     """OpenSSL's errors are kept by thread: what one connection left there must not end the next one."""
     for channel in (1, 2):
         caller.up(channel, server.port)
     broken, whole = (caller.wire._channels[channel]._stream for channel in (1, 2))
     caller.wire.send(1, Publish("reset", b""))
     with pytest.raises(ConnectionError):
-        while True:
-            broken.send(b"x")
+        use_until_it_breaks(broken, part)
+    with pytest.raises(crypto.Error) as empty:
+        crypto.load_certificate(crypto.FILETYPE_ASN1, b"")
+    assert all(library != "system library" for library, _, _ in empty.value.args[0])
     for _ in range(3):
         with pytest.raises(BlockingIOError):
             whole.recv(1)
     caller.publish_and_hear(2, "echo/a", b"x")
+
+
+def test_message_before_connack_ends_the_connection(authority, caller, monkeypatch):
+    """A server speaks first with CONNACK, or not at all."""
+    with TlsServer(authority) as server:
+        monkeypatch.setattr(server, "_answer", lambda sock, _head, _body: sock.sendall(publish(b"m", b"x")) is None)
+        caller.connect(1, server.port)
+        assert caller.failure(1) == (Outcome.DISCONNECTED, "malformed")
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,8 @@ class Dial:
     def stream(self) -> TlsStream:
         """The finished connection, as paho wants it."""
         assert self._connection is not None
-        return TlsStream(self._connection)
+        assert self.socket is not None
+        return TlsStream(self._connection, self.socket)
 
     @property
     def has_more(self) -> bool:

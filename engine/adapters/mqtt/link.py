@@ -150,12 +150,9 @@ class Link:
 
     def failure(self) -> Failure:
         """Why the connection ended, if nobody asked for it."""
-        head, ended = self._stream.head, self._stream.ended
-        if self.stage is Stage.CONNACK:
-            if head[:2] == CONNACK and head[3:] > b"\0":
-                return Failure(outcome_of_connack(head[3]), f"connack {head[3]}", "the server refused the connection")
-            if ended.startswith("alert "):
-                return Failure(Outcome.TLS, ended, "the server ended the TLS session before MQTT began")
+        ended = self._stream.ended
+        if self.stage is Stage.CONNACK and (early := self._early_failure()) is not None:
+            return early
         if self._malformed or self._rc == MQTTErrorCode.MQTT_ERR_PROTOCOL:
             return Failure(Outcome.DISCONNECTED, "malformed", "the server sent what MQTT 3.1.1 does not allow")
         return Failure(Outcome.DISCONNECTED, ended or "keep-alive", "the connection ended")
@@ -200,6 +197,21 @@ class Link:
     def broken(self) -> None:
         """The peer broke the protocol in a way that paho does not mind."""
         self._malformed = True
+
+    def _early_failure(self) -> Failure | None:
+        """What kept the conversation from beginning, None if it was just an end.
+
+        With TLS 1.3 a client certificate is refused after our side of the handshake is done. The alert is read if
+        CONNECT left before the reset came, as it does on any real network.
+        """
+        stream = self._stream
+        head, ended = stream.head, stream.ended
+        if head[:2] == CONNACK and head[3:] > b"\0":
+            return Failure(outcome_of_connack(head[3]), f"connack {head[3]}", "the server refused the connection")
+        if ended.startswith("alert ") or (not stream.has_sent and stream.left_unread()):
+            code = ended if ended.startswith("alert ") else "alert"
+            return Failure(Outcome.TLS, code, "the server ended the TLS session before MQTT began")
+        return None if stream.has_sent else Failure(Outcome.NETWORK, ended, "the connection ended before MQTT began")
 
     def _may_send(self) -> bool:
         if self.stage is Stage.CONNACK:

@@ -1,5 +1,7 @@
 """What paho takes for a socket: a finished TLS connection that answers the way a non-blocking socket would."""
 
+import socket
+
 from OpenSSL import SSL
 
 from engine.adapters.mqtt.tls import READ_BYTES, end_of, forget_errors
@@ -18,16 +20,28 @@ class TlsStream:
     (SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER).
     """
 
-    __slots__ = ("_at", "_connection", "_read", "ended", "head", "read_wants_write", "write_wants_read")
+    __slots__ = (
+        "_at",
+        "_connection",
+        "_read",
+        "_socket",
+        "ended",
+        "has_sent",
+        "head",
+        "read_wants_write",
+        "write_wants_read",
+    )
 
-    def __init__(self, connection: SSL.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: SSL.Connection, sock: socket.socket) -> None:
+        """sock is what the connection runs on."""
+        self._connection, self._socket = connection, sock
         self._read = b""
         self._at = 0
         self.head = b""
         """The first bytes that came: paho drops a CONNACK 1 without telling anyone."""
         self.ended = ""
         """The code of what ended the connection, "" while it lives."""
+        self.has_sent = False
         self.read_wants_write = False
         self.write_wants_read = False
 
@@ -46,7 +60,7 @@ class TlsStream:
         """How much of data went into a record. Raises BlockingIOError when nothing did, and ConnectionError."""
         self.write_wants_read = False
         try:
-            return self._connection.send(data)
+            sent = self._connection.send(data)
         except SSL.WantWriteError:
             raise BlockingIOError from None
         except SSL.WantReadError:
@@ -54,36 +68,31 @@ class TlsStream:
             raise BlockingIOError from None
         except SSL.Error as error:
             forget_errors()
-            self.ended = self.ended or self._last_words() or end_of(error)
+            self.ended = self.ended or end_of(error)
             raise ConnectionError(self.ended) from error
+        self.has_sent = True
+        return sent
 
     def pending(self) -> bool:
         """True if bytes wait here that no event of the descriptor will announce."""
         return self._at > 0 or self._connection.pending() > 0
 
+    def left_unread(self) -> bool:
+        """True if the peer's last bytes lie in the kernel, where OpenSSL does not look after a write has failed."""
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     def fileno(self) -> int:
         """The descriptor underneath."""
-        return int(self._connection.fileno())
+        return self._socket.fileno()
 
     def setblocking(self, _flag: bool) -> None:
         """Nothing: it never blocks."""
 
     def close(self) -> None:
         """Nothing: whoever made the descriptor closes it."""
-
-    def _last_words(self) -> str:
-        """The alert that a peer sent before it hung up on us, "" if it sent none.
-
-        With TLS 1.3 a refused client certificate is told after our side of the handshake is done, so that our first
-        write can meet the reset while the alert still waits to be read.
-        """
-        try:
-            self._connection.recv(READ_BYTES)
-        except SSL.Error as error:
-            forget_errors()
-            ended = end_of(error)
-            return ended if ended.startswith("alert ") else ""
-        return ""
 
     def _receive(self) -> bytes:
         self.read_wants_write = False

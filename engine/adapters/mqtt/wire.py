@@ -31,7 +31,10 @@ LINGER_S = 5.0
 
 
 class MqttWire:
-    """`Wire` over paho-mqtt clients, on TLS 1.2 or later with chain and host name always verified."""
+    """`Wire` over paho-mqtt clients, on TLS 1.2 or later with chain and host name always verified.
+
+    The first look-up of a host name blocks; it is remembered for a minute (`hosts`).
+    """
 
     def __init__(
         self,
@@ -154,9 +157,10 @@ class MqttWire:
 
     def _begin(self, dial: Dial, wanted: int | Failure) -> None:
         """Wait for a dial that has just got a descriptor, or end it."""
-        if isinstance(wanted, Failure) or dial.socket is None:
-            self._end(dial, wanted if isinstance(wanted, Failure) else None)
+        if isinstance(wanted, Failure):
+            self._end(dial, wanted)
             return
+        assert dial.socket is not None
         dial.mask = wanted
         self._peers[dial.socket.fileno()] = dial
         self._epoll.register(dial.socket, wanted)

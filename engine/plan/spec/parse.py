@@ -52,7 +52,7 @@ def parse_spec(body: bytes, *, profiles: Targets, max_devices: int, seed: int, n
     spec = RunSpec.model_validate(document)
     target = profiles.get(spec.target)
     spec = _fill_in(spec, document, target or _UNKNOWN)
-    concluded = [*_unused(spec, given), *_target_known(spec, profiles), *(findings(spec, target) if target else ())]
+    concluded = [*_unused(spec, given), *_target_known(spec, profiles), *findings(spec, target)]
     problems = _merge(problems, concluded, wrong)
     if problems or target is None:
         raise SpecError(problems)

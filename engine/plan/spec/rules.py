@@ -35,9 +35,10 @@ class Finding:
 type Rule = Callable[[RunSpec], Iterator[Finding]]
 
 
-def findings(spec: RunSpec, target: Target) -> list[Finding]:
-    """Every problem between the spec's fields."""
-    return [*_target_has_parts(spec, target), *(finding for rule in RULES for finding in rule(spec))]
+def findings(spec: RunSpec, target: Target | None) -> list[Finding]:
+    """Every problem between the spec's fields, and between the spec and its target if there is one."""
+    of_target = [] if target is None else _target_has_parts(spec, target)
+    return [*of_target, *(finding for rule in RULES for finding in rule(spec))]
 
 
 def batches_of(spec: RunSpec) -> int:

@@ -10,7 +10,7 @@ from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from engine.localhost import events
-from engine.localhost.backend import Backend, Turn
+from engine.localhost.backend import NO_CLIENT, Backend, Turn
 from engine.localhost.errors import HostError
 from engine.localhost.events import Activity
 from engine.localhost.journal import Journal
@@ -29,7 +29,7 @@ class Bench:
 
     def start(self, instance_id: str) -> Turn:
         """The first turn of a new instance."""
-        self.backend.StartInstance(pb.CreateInstanceRequest(instanceId=instance_id, name="any"), None)
+        self.backend.StartInstance(pb.CreateInstanceRequest(instanceId=instance_id, name="any"), NO_CLIENT)
         return self.turn()
 
     def turn(self) -> Turn:
@@ -50,7 +50,7 @@ class Bench:
     def status(self, instance_id: str) -> Any:
         """The instance's status."""
         request = pb.GetInstanceRequest(instanceId=instance_id)
-        return self.backend.GetInstance(request, None).orchestrationState.orchestrationStatus
+        return self.backend.GetInstance(request, NO_CLIENT).orchestrationState.orchestrationStatus
 
     def crash(self) -> None:
         """Leave the file as it is now: there is nothing that a backend writes late."""
@@ -144,10 +144,10 @@ def test_answer_to_an_earlier_life_of_an_id_is_dropped(open_bench: Open) -> None
     bench = open_bench()
     bench.finish(bench.start("a"), call(1))
     (old,) = bench.activities()
-    bench.backend.TerminateInstance(pb.TerminateRequest(instanceId="a"), None)
+    bench.backend.TerminateInstance(pb.TerminateRequest(instanceId="a"), NO_CLIENT)
     end = helpers.new_complete_orchestration_action(-1, pb.ORCHESTRATION_STATUS_TERMINATED)
     bench.finish(bench.turn(), end)
-    bench.backend.PurgeInstances(pb.PurgeInstancesRequest(instanceId="a"), None)
+    bench.backend.PurgeInstances(pb.PurgeInstancesRequest(instanceId="a"), NO_CLIENT)
     bench.finish(bench.start("a"), call(1))
     bench.backend.finish_activity(old, events.task_completed(1, '"old"'))
     (own,) = bench.activities()
@@ -160,7 +160,7 @@ def test_terminate_drops_activities_that_are_not_started(open_bench: Open) -> No
     """From the moment of a terminate no activity of the instance is given out, after a restart neither."""
     bench = open_bench()
     bench.finish(bench.start("a"), call(1), call(2))
-    bench.backend.TerminateInstance(pb.TerminateRequest(instanceId="a"), None)
+    bench.backend.TerminateInstance(pb.TerminateRequest(instanceId="a"), NO_CLIENT)
     assert bench.activities() == []
     assert open_bench().activities() == []
 

@@ -72,7 +72,7 @@ def test_rows_carry_in_flight_and_overdue_from_window_to_window() -> None:
     timeline.overdue(ISSUED, 15.0)
     timeline.overdue(ISSUED, 32.0, -1)
     timeline.settle(Sample(ISSUED, 1.0, 1.0, 32.0, Outcome.LATE))
-    timeline.due(CONNECT, 45.0, 0)
+    timeline.unmatched(CONNECT, 45.0)
     rows = list(timeline.rows())
     assert [(row.window, row.series, row.in_flight, row.overdue) for row in rows] == [
         (0, ISSUED, 1, 0), (1, ISSUED, 1, 1), (2, ISSUED, 1, 1), (3, ISSUED, 0, 0), (4, CONNECT, 0, 0),

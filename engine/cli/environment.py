@@ -1,0 +1,66 @@
+"""What the services on one machine are told by their environment."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+CONCURRENCY: Final = "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions"
+BATCHES_AT_ONCE: Final = 16
+"""The batches of a run drive their devices at the same time; host.json is sized for an instance in Azure."""
+
+ACCOUNT: Final = "devstoreaccount1"
+ACCOUNT_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""The well-known account that every Azurite has; no secret. Source: Azurite README, "Default Storage Account"."""
+
+OTHER_STORES: Final = ("STORAGE_ACCOUNT_URL", "LOCAL_STORE")
+"""Places of state besides Azurite; empty ones also keep local.settings.json from naming one."""
+
+_LOOPBACK: Final = "127.0.0.1,localhost"
+
+
+def connection_string(blob_port: int) -> str:
+    """What a client of Azurite's blobs needs."""
+    return (
+        f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+        f"BlobEndpoint=http://127.0.0.1:{blob_port}/{ACCOUNT};"
+    )
+
+
+def emulator_facts(ready: Mapping[str, Any], faults: Mapping[str, Any] | None) -> str:
+    """The profile `local` as the server reads it, from the emulator's ready line and the faults it was given."""
+    facts = {name: ready[name] for name in ("host", "port", "idScope", "caFile", "control") if ready.get(name)}
+    return json.dumps({**facts, **({"faults": dict(faults)} if faults else {})})
+
+
+def host_environment(
+    environ: Mapping[str, str],
+    *,
+    storage: str,
+    state_key: str,
+    emulator: Mapping[str, str],
+) -> dict[str, str]:
+    """The host's environment: the caller's, with what has to be so on one machine.
+
+    The caller's STATE_KEY and RUN_SCHEDULE stay. emulator is empty, or LOCAL_EMULATOR and LOCAL_GROUP_KEY.
+    """
+    given = {**environ, **_without_proxy(environ)}
+    ours = {
+        "STATE_KEY": given.get("STATE_KEY") or state_key,
+        "STORAGE_CONN_STR": storage,
+        **dict.fromkeys(OTHER_STORES, ""),
+        "RUN_SCHEDULE": given.get("RUN_SCHEDULE") or "0 * * * * *",
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        CONCURRENCY: given.get(CONCURRENCY) or str(BATCHES_AT_ONCE),
+        "LOCAL_EMULATOR": "",
+        "LOCAL_GROUP_KEY": "",
+        **emulator,
+    }
+    return {**given, **ours}
+
+
+def _without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """No proxy for loopback, where there is a proxy at all."""
+    if not any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in environ):
+        return {}
+    beside = [environ[name] for name in ("no_proxy", "NO_PROXY") if environ.get(name)][:1]
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join([*beside, _LOOPBACK]))

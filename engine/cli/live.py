@@ -1,0 +1,97 @@
+"""A run while it goes on, as `GET /api/runs/{id}` tells it: a panel for terminals, a line for logs."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from engine.cli.words import figure, plain
+from engine.errors import BLAMES, Outcome
+from engine.report.units import duration, percent
+
+SHOWN_FAILURES: Final = 5
+OPERATIONS: Final = ("operation", "due", "ok", "failed", "late", "lost", "dropped", "in flight", "rate/s")
+LATENCIES: Final = ("p50", "p95", "p99")
+
+type View = Mapping[str, Any]
+
+
+def panel(view: View) -> Panel:
+    """All that is known of the run just now."""
+    parts: list[RenderableType] = [Text(_progress(view)), ProgressBar(total=1.0, completed=_share(view)), Text("")]
+    if devices := _devices(view):
+        parts.append(Text(devices))
+    if view.get("operations"):
+        parts.append(operations(view["operations"]))
+    parts += [Text(line, style="yellow") for line in troubles(view)]
+    title = f"{plain(view.get('name'))} · {plain(view.get('scenario'))} on {plain(view.get('target'))}"
+    return Panel(Group(*parts), title=Text(title), subtitle=Text(f"run {plain(view.get('runId'))}"), expand=True)
+
+
+def line(view: View) -> str:
+    """The same in one line."""
+    words = [_progress(view), _devices(view)]
+    for name, counts in view.get("operations", {}).items():
+        bad = sum(int(counts.get(key) or 0) for key in ("failed", "late", "lost"))
+        failed = f", {bad} failed" if bad else ""
+        words.append(f"{plain(name)} {counts.get('ok', 0)} ok{failed}, p95 {figure(counts.get('p95'))} ms")
+    return " | ".join(word for word in (*words, *troubles(view)) if word)
+
+
+def operations(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row per operation; latencies in ms, from the time they were due."""
+    table = Table(box=None, padding=(0, 1), show_edge=False)
+    for name in (*OPERATIONS, *(f"{one} ms" for one in LATENCIES)):
+        table.add_column(name, justify="left" if name == "operation" else "right", no_wrap=True)
+    keys = ("due", "ok", "failed", "late", "lost", "dropped", "inFlight", "ratePerSecond", *LATENCIES)
+    for name, counts in found.items():
+        prepared = " (prepare)" if counts.get("phase") == "prepare" else ""
+        style = "red" if any(counts.get(key) for key in ("failed", "late", "lost")) else ""
+        table.add_row(Text(plain(name) + prepared, style=style), *(Text(figure(counts.get(key))) for key in keys))
+    return table
+
+
+def troubles(view: View) -> list[str]:
+    """What deserves a look: failures with their blame, silent batches, a store or generator that struggles."""
+    failures = view.get("failures", [])[:SHOWN_FAILURES]
+    told = [
+        f"{one['count']} times {plain(one['operation'])} {plain(one['outcome'])}"
+        f"{' ' + plain(one['code']) if one.get('code') else ''} ({blame(str(one['outcome']))})"
+        for one in failures
+    ]
+    stalled = view.get("batches", {}).get("stalled", [])
+    told += [f"no sign of life from batch {', '.join(map(str, stalled))}"] if stalled else []
+    told += [f"the store failed {view['storeFailures']} times"] if view.get("storeFailures") else []
+    return told
+
+
+def blame(outcome: str) -> str:
+    """Whose fault an outcome is."""
+    return BLAMES[Outcome(outcome)].value if outcome in tuple(Outcome) else "unknown"
+
+
+def _progress(view: View) -> str:
+    phase, eta = view.get("phase"), view.get("etaSeconds")
+    words = [plain(view.get("state")) + (f", {plain(phase)}" if phase else ""), percent(_share(view))]
+    words += [f"{duration(float(view['elapsedSeconds']))} of load"] if view.get("elapsedSeconds") else []
+    words += [f"{duration(float(eta))} to go"] if eta else []
+    batches = view.get("batches", {})
+    words += [f"{batches.get('running', 0)} of {batches['planned']} batches running"] if batches.get("planned") else []
+    return "  ".join(words)
+
+
+def _devices(view: View) -> str:
+    devices = dict(view.get("devices", {}))
+    total = devices.pop("total", None)
+    if total is None:
+        return ""
+    states = ", ".join(f"{plain(name)} {figure(many)}" for name, many in sorted(devices.items()) if many)
+    return f"{figure(total)} devices" + (f": {states}" if states else "")
+
+
+def _share(view: View) -> float:
+    return min(1.0, max(0.0, float(view.get("progress") or 0.0)))

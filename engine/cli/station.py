@@ -1,0 +1,152 @@
+"""Everything a run needs on one machine: storage, the services under test, and the Functions host.
+
+Azurite and the emulator start side by side; the host needs to know where both are. They stop in the other order, so
+that the host can still write its last words.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from engine.cli.environment import OTHER_STORES, connection_string, emulator_facts, host_environment
+from engine.cli.errors import ChildDied, CommandFailed
+from engine.cli.processes import Child, free_ports, is_free, kill_all, start, stop_all
+from engine.cli.statedir import DEFAULT, ROOT, StateDir, held
+
+EMULATOR_PORT: Final = 8883
+HOST_PORT: Final = 7071
+TRIES: Final = 3
+"""How often storage is started: the ports that were free may be taken a moment later."""
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to start and how; group_key, when given, is told to the host only, so that it may be the wrong one."""
+
+    directory: Path = DEFAULT
+    what: str = "up"
+    with_emulator: bool = True
+    faults: Mapping[str, Any] | None = None
+    group_key: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Station:
+    """The services, running; url is the host's."""
+
+    url: str = ""
+    children: list[Child] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise ChildDied when one of them has ended."""
+        for child in self.children:
+            child.check()
+
+
+@contextmanager
+def open_station(order: Order, environ: Mapping[str, str], say: Say) -> Iterator[Station]:
+    """The services, running inside the block; an interrupt in it kills them, any other end stops them."""
+    station = Station()
+    with held(order.directory, order.what) as directory:
+        try:
+            _start_all(station, order, directory=directory, environ=environ, say=say)
+            yield station
+        except KeyboardInterrupt:
+            kill_all(station.children)
+            raise
+        finally:
+            stop_all(station.children)
+
+
+def _start_all(station: Station, order: Order, *, directory: StateDir, environ: Mapping[str, str], say: Say) -> None:
+    for name in OTHER_STORES:
+        if environ.get(name):
+            say(f"{name} is not used: on this machine state is kept by Azurite")
+    emulator = _start_emulator(station, order, directory, environ=environ, say=say) if order.with_emulator else None
+    storage = _start_storage(station, directory, environ, say=say)
+    known: dict[str, str] = {}
+    if emulator is not None:
+        ready = emulator.ready()
+        key = order.group_key or str(ready["groupKey"])
+        known = {"LOCAL_EMULATOR": emulator_facts(ready, order.faults), "LOCAL_GROUP_KEY": key}
+        say(f"emulator  mqtts://{ready['host']}:{ready['port']} as DPS and IoT Hub, CA in {_shown(ready['caFile'])}")
+    told = host_environment(environ, storage=storage, state_key=directory.state_key(), emulator=known)
+    port = _prefer(HOST_PORT, "the Functions host", say)
+    options = [str(ROOT), "--port", str(port), "--state", str(directory.host)]
+    host = _python(station, "host", ["engine.localhost", *options], environ=told, log=directory.log("host"), grace_s=15)
+    station.url = str(host.ready()["url"])
+    say(f"host      {station.url}/api/runs, logs in {_shown(directory.log('host').parent)}")
+
+
+def _start_emulator(
+    station: Station, order: Order, directory: StateDir, *, environ: Mapping[str, str], say: Say
+) -> Child:
+    port = _prefer(EMULATOR_PORT, "the emulator", say)
+    options = ["--port", str(port), "--control-port", "0", "--data", str(directory.emulator)]
+    options += ["--faults", json.dumps(dict(order.faults))] if order.faults else []
+    command = ["engine", "emulate", *options]
+    return _python(station, "emulator", command, environ=environ, log=directory.log("emulator"), grace_s=5)
+
+
+def _start_storage(station: Station, directory: StateDir, environ: Mapping[str, str], *, say: Say) -> str:
+    """Azurite's connection string, once it answers."""
+    script = azurite_script(environ)
+    for attempt in range(TRIES):
+        blob, queue, table = free_ports(3)
+        command = ["node", str(script), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        command += ["--location", str(directory.storage)]
+        for service, port in (("blob", blob), ("queue", queue), ("table", table)):
+            command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
+        log = directory.log("azurite")
+        child = start("Azurite", command, env=environ, cwd=ROOT, log=log, dies_by=signal.SIGTERM)
+        station.children.append(child)
+        try:
+            for port in (blob, queue, table):
+                child.serves(port)
+        except ChildDied:
+            station.children.remove(child)
+            child.stop()
+            if attempt + 1 == TRIES:
+                raise
+        else:
+            break
+    say(f"storage   http://127.0.0.1:{blob} (Azurite), data in {_shown(directory.storage)}")
+    return connection_string(blob)
+
+
+def azurite_script(environ: Mapping[str, str]) -> Path:
+    """Where Azurite is: AZURITE_JS, else where `make install` puts it. Raises CommandFailed."""
+    script = Path(environ.get("AZURITE_JS") or DEFAULT / "azurite/node_modules/azurite/dist/src/azurite.js")
+    if not script.is_file():
+        raise CommandFailed(f"Azurite is not installed, there is no {script}: run `make install`, or set AZURITE_JS")
+    return script
+
+
+def _python(
+    station: Station, name: str, module: list[str], *, environ: Mapping[str, str], log: Path, grace_s: float
+) -> Child:
+    command = [sys.executable, "-m", *module]
+    child = start(f"the {name}", command, env=environ, cwd=ROOT, log=log, grace_s=grace_s)
+    station.children.append(child)
+    return child
+
+
+def _prefer(port: int, whose: str, say: Say) -> int:
+    """The port if it is free, else 0, which picks a free one."""
+    if is_free(port):
+        return port
+    say(f"port {port} is in use, so {whose} takes another one")
+    return 0
+
+
+def _shown(path: str | Path) -> str:
+    """A path as short as it can be said."""
+    return min(str(path), os.path.relpath(path), key=len)

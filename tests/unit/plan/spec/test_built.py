@@ -1,0 +1,62 @@
+"""Which valid specs this version can carry out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.plan.spec.built import not_built
+from engine.plan.spec.runspec import RunSpec
+from engine.plan.target import Targets
+
+type Parse = Callable[[dict[str, Any]], RunSpec]
+
+THRESHOLD = {"metric": "cert.issued", "expr": "p(95)<=1.2*baseline", "abortOnFail": True}
+MISSING: list[tuple[dict[str, Any], set[str]]] = [
+    *(({"scenario": name}, {"/scenario"}) for name in ("connect-churn", "connect-storm", "conformance")),
+    ({"scenario": "telemetry"}, {"/scenario", "/connection/hold"}),
+    ({"scenario": "cert-throttle"}, {"/scenario", "/load/executor", "/connection/hold"}),
+    ({"scenario": "adr-get-patch", "target": "staging"}, {"/scenario"}),
+    ({"scenario": "adr-patch", "target": "staging"}, {"/scenario", "/cleanup"}),
+    ({"scenario": "http-probe", "target": "staging"}, {"/scenario"}),
+    ({"load": {"executor": "max-rate"}}, {"/load/executor"}),
+    ({"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "1s", "target": 1}]}}, {"/load/executor"}),
+    ({"certificate": {"path": "dps", "onPending": "ask"}}, {"/certificate/path", "/certificate/onPending"}),
+    ({"connection": {"transport": "mqtt-ws", "hold": "run"}}, {"/connection/transport", "/connection/hold"}),
+    ({"execution": {"runner": "job", "cpu": 2}}, {"/execution/runner", "/execution/cpu"}),
+    ({"execution": {"startBarrier": True}}, {"/execution/startBarrier"}),
+    ({"cleanup": "delete"}, {"/cleanup"}),
+    ({"load": {"pacing": {"ofValidity": 0.5}}}, {"/load/pacing/ofValidity"}),
+    ({"load": {"duration": "2h"}}, {"/load/duration"}),
+    ({"thresholds": [{"metric": "cert.issued", "expr": "count>0"}, THRESHOLD]},
+     {"/thresholds/1/expr", "/thresholds/1/abortOnFail"}),
+    ({"baseline": "run-1", "autoStop": {}, "limits": {"maxCostUsd": 1}}, {"/baseline", "/autoStop", "/limits/maxCostUsd"}),
+    ({"target": "other"}, {"/target"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "paths"), MISSING)
+def test_not_built_names_every_field(parse: Parse, targets: Targets, document: dict[str, Any], paths: set[str]):
+    """A valid spec that asks for what is not there is answered field by field, with what is there instead."""
+    spec = parse({"scenario": "cert-renewal", **document})
+    found = not_built(spec, targets.by_name[spec.target])
+    assert {problem.path for problem in found} == paths
+    assert all(problem.message.endswith(" is not built yet") and problem.allowed for problem in found)
+
+
+BUILT: list[dict[str, Any]] = [
+    *({"scenario": name} for name in ("provision", "cert-renewal", "cert-lifecycle")),
+    {"load": {"executor": "constant-arrival-rate", "rate": 1, "iterations": 5}},
+    {"scenario": "provision", "execution": {"startBarrier": True, "runner": "activity"}},
+    {"certificate": {"keyType": "ec-p384", "reuseKey": False, "verify": "none"}, "autoStop": None},
+    {"devices": {"source": "stored-only", "onInvalid": "fail", "startIndex": 5}, "limits": {"maxDuration": "1h"}},
+    {"thresholds": [{"metric": "hub.connect", "expr": "p(95)<1", "window": "10s", "delay": "1s"}]},
+    {"load": {"duration": "1h"}, "execution": {"cpu": 0.5}, "target": "staging"},
+]
+
+
+@pytest.mark.parametrize("document", BUILT)
+def test_not_built_says_nothing_about_what_is(parse: Parse, targets: Targets, document: dict[str, Any]):
+    """What this version can do is not refused."""
+    spec = parse({"scenario": "cert-renewal", **document})
+    assert not_built(spec, targets.by_name[spec.target]) == []

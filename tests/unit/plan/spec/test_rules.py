@@ -1,0 +1,123 @@
+"""What fields of a spec must be to one another."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.plan.spec.rules import batches_of, default_ramp_up_s, runs_in_waves
+from engine.plan.spec.runspec import RunSpec
+from engine.plan.target import Targets
+
+type Parse = Callable[[dict[str, Any]], RunSpec]
+type Problems = Callable[[dict[str, Any]], dict[str, str]]
+
+
+def ramping(*stages: tuple[str, float], start: float = 0) -> dict[str, Any]:
+    """A load of these stages."""
+    written = [{"duration": duration, "target": target} for duration, target in stages]
+    return {"executor": "ramping-arrival-rate", "startRate": start, "stages": written}
+
+
+REFUSED: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"load": {"executor": "constant-arrival-rate"}}, {"/load/rate": "needed by constant-arrival-rate"}),
+    ({"load": {"executor": "constant-arrival-rate", "rate": None}}, {"/load/rate": "needed by constant-arrival-rate"}),
+    ({"load": {"executor": "ramping-arrival-rate"}}, {"/load/stages": "needed by ramping-arrival-rate"}),
+    ({"load": {"executor": "rate-search"}, "devices": {"count": 5_001}},
+     {"/devices/count": "rate-search is one batch, found 5001 devices"}),
+    ({"load": ramping(("1m", 0))}, {"/load/stages": "the rate never leaves zero"}),
+    ({"load": ramping(("0s", 5))}, {"/load/stages": "the rate never leaves zero"}),
+    ({"load": ramping(("4d", 1), ("4d", 1))}, {"/load/stages": "longer than a run may last"}),
+    ({"load": {"duration": "10s", "rampUp": "11s"}}, {"/load/rampUp": "longer than the load, which lasts 10s"}),
+    ({"load": {"executor": "max-rate", "duration": "10s", "rampUp": "11s"}},
+     {"/load/rampUp": "longer than the load, which lasts 10s"}),
+    ({"load": {"maxInFlight": 11}},
+     {"/load/maxInFlight": "expected one per batch at least and one per device at most, found 11"}),
+    ({"load": {"maxInFlight": 1}, "execution": {"batchSize": 5}},
+     {"/load/maxInFlight": "expected one per batch at least and one per device at most, found 1"}),
+    ({"execution": {"runner": "activity"}, "load": {"duration": "61m"}},
+     {"/load/duration": "longer than the runner activity lasts"}),
+    ({"retries": {"backoff": {"base": "2m"}}}, {"/retries/backoff/max": "below base"}),
+    ({"certificate": {"path": "dps"}, "devices": {"source": "stored-only"}},
+     {"/certificate/path": "stored-only never calls DPS"}),
+    ({"scenario": "provision", "devices": {"source": "stored-only"}},
+     {"/devices/source": "stored-only never calls DPS, provision registers every device"}),
+    ({"scenario": "adr-get-patch", "target": "staging", "weights": {"get": 0, "patch": 0}},
+     {"/weights": "nothing to do: both weights are 0"}),
+    ({"scenario": "conformance", "cases": ["001", "002", "001"]}, {"/cases/2": "case 001 is given twice"}),
+    ({"target": "bare"}, {"/target": "the profile bare has no dps, which cert-renewal needs"}),
+    ({"scenario": "http-probe"}, {"/target": "the profile local has no http, which http-probe needs"}),
+    ({"scenario": "adr-patch"}, {"/target": "the profile local has no adr, which adr-patch needs"}),
+    ({"scenario": "adr-get-patch", "target": "bare"}, {"/target": "the profile bare has no adr, which adr-get-patch needs"}),
+    ({"thresholds": [{"metric": "cert.issued:lost", "expr": "p(95)<1"}]},
+     {"/thresholds/0/expr": "p(N) does not apply to cert.issued:lost"}),
+    ({"scenario": "cert-throttle", "load": {"search": {"stopWhen": {"metric": "cert.issued"}}}},
+     {"/load/search/stopWhen/expr": "share does not apply to cert.issued"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "found"), REFUSED)
+def test_rules_refuse_what_does_not_go_together(problems: Problems, document: dict[str, Any], found: dict[str, str]):
+    """Each rule names the field to change and why."""
+    assert problems({"scenario": "cert-renewal", **document}) == found
+
+
+TAKEN: list[dict[str, Any]] = [
+    {"load": ramping(("0s", 5), ("1s", 0))},
+    {"load": ramping(("1m", 0), start=1)},
+    {"load": ramping(("7d", 1))},
+    {"load": {"executor": "rate-search"}, "devices": {"count": 5_000}},
+    {"load": {"executor": "once", "maxInFlight": 1}, "execution": {"batchSize": 1}},
+    {"load": {"maxInFlight": 2}, "execution": {"batchSize": 5}},
+    {"execution": {"runner": "activity"}, "load": {"duration": "1h"}},
+    {"execution": {"runner": "activity"}, "load": {"executor": "once", "rampUp": "2h"}},
+    {"target": "bare", "devices": {"source": "stored-only"}},
+    {"retries": {"backoff": {"base": "60s"}}},
+    {"thresholds": [{"metric": "cert.issued", "expr": "p(95)<=1.2*baseline"}]},
+]
+
+
+@pytest.mark.parametrize("document", TAKEN)
+def test_rules_let_pass_what_is_just_right(problems: Problems, document: dict[str, Any]):
+    """The outermost combinations pass."""
+    assert problems({"scenario": "cert-renewal", **document}) == {}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "target", "count", "ramp_up_s"),
+    [
+        ("provision", "local", 10_000, 30),
+        ("provision", "staging", 10, 30),
+        ("provision", "staging", 10_000, 667),
+        ("provision", "staging", 10_000_000, 604_800),
+        ("connect-churn", "staging", 90_000, 1_000),
+        ("adr-patch", "staging", 90_000, 30),
+    ],
+)
+def test_default_ramp_of_once_takes_what_the_quota_needs(
+    parse: Parse, scenario: str, target: str, count: int, ramp_up_s: float
+):
+    """A load of `once` is spread so that 90 % of the quota is used, over 30 s at least and a week at most."""
+    document = {"scenario": scenario, "target": target, "devices": {"count": count}, "load": {"executor": "once"}}
+    assert parse(document).load.ramp_up_s == ramp_up_s
+
+
+@pytest.mark.parametrize(("duration", "ramp_up_s"), [("300s", 30), ("20s", 10), ("1001ms", 0.5)])
+def test_default_ramp_of_others_is_short(parse: Parse, targets: Targets, duration: str, ramp_up_s: float):
+    """Other closed loads ramp for 30 s, at most half of their duration, to the millisecond."""
+    spec = parse({"scenario": "cert-renewal", "load": {"duration": duration}})
+    assert spec.load.ramp_up_s == ramp_up_s == default_ramp_up_s(spec, targets.by_name["local"])
+
+
+def test_batches_are_as_many_as_devices_fill(parse: Parse):
+    """The last batch may be smaller; a rate search is one batch."""
+    execution = {"batchSize": 4}
+    assert batches_of(parse({"scenario": "cert-renewal", "devices": {"count": 9}, "execution": execution})) == 3
+    assert batches_of(parse({"scenario": "cert-throttle", "devices": {"count": 5_000}})) == 1
+
+
+def test_only_once_without_a_barrier_runs_in_waves(parse: Parse):
+    """Whatever shares one schedule, or waits for all, runs together."""
+    assert runs_in_waves(parse({"scenario": "provision"}))
+    assert not runs_in_waves(parse({"scenario": "connect-storm"}))
+    assert not runs_in_waves(parse({"scenario": "cert-renewal"}))

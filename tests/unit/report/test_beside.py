@@ -1,0 +1,87 @@
+import pytest
+
+from engine.errors import Outcome
+from engine.measure.operation import Operation, Phase
+from engine.measure.sample import Sample, Series
+from engine.measure.tally import Tally
+from engine.report.beside import Beside, compare_counts
+
+
+def _tally(*ended: tuple[Operation, Outcome]) -> Tally:
+    tally = Tally()
+    for operation, outcome in ended:
+        series = Series(operation, Phase.STEADY)
+        tally.due(series)
+        tally.start(series)
+        tally.settle(Sample(series, 0.0, 0.0, 1.0, outcome))
+    return tally
+
+
+def _compare(total: Tally, emulator: dict[str, object]) -> dict[str, tuple[int | None, int]]:
+    return {row.what: (row.ours, row.theirs) for row in compare_counts(total, emulator)}
+
+
+def test_compare_counts_sets_both_ends_side_by_side() -> None:
+    """Requests, answers and messages are counted by devices and service alike."""
+    total = _tally(
+        (Operation.CERT_REQUEST, Outcome.OK),
+        (Operation.CERT_REQUEST, Outcome.DISCONNECTED),
+        (Operation.CERT_ACCEPTED, Outcome.OK),
+        (Operation.CERT_ISSUED, Outcome.LATE),
+        (Operation.DPS_REGISTER, Outcome.OK),
+        (Operation.TELEMETRY_PUBLISH, Outcome.TIMEOUT),
+    )
+    emulator = {"cert": {"requests": 2, "202": 1, "200": 1}, "dps.register": {"200": 1}, "telemetry": 1}
+    assert _compare(total, emulator) == {
+        "cert requests": (2, 2),
+        "cert 202": (1, 1),
+        "cert 200": (1, 1),
+        "dps.register 200": (1, 1),
+        "telemetry": (1, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("401", Outcome.UNAUTHORIZED), ("403", Outcome.UNAUTHORIZED), ("404", Outcome.NOT_FOUND),
+        ("409", Outcome.CONFLICT), ("412", Outcome.PRECONDITION), ("429", Outcome.THROTTLED),
+        ("400", Outcome.BAD_REQUEST), ("500", Outcome.SERVER), ("503", Outcome.SERVER),
+    ],
+)  # fmt: skip
+def test_compare_counts_knows_a_refusal_by_its_outcome(status: str, outcome: Outcome) -> None:
+    """A status is compared with the outcome it gives, for certificates and registrations."""
+    total = _tally((Operation.CERT_ISSUED, outcome), (Operation.DPS_REGISTER, outcome))
+    compared = _compare(total, {"cert": {status: 1}, "dps.register": {status: 1}})
+    assert compared == {f"cert {outcome}": (1, 1), f"dps.register {outcome}": (1, 1)}
+
+
+def test_compare_counts_takes_statuses_of_one_outcome_together() -> None:
+    """Two 500 and a 503 are three of the outcome `server`."""
+    assert _compare(Tally(), {"cert": {"500": 2, "503": 1}}) == {"cert server": (0, 3)}
+
+
+def test_compare_counts_lets_the_rest_stand_alone() -> None:
+    """What only the service counts has no counterpart; what is no number is left out."""
+    emulator = {"dials": 5, "ready": True, "version": "1", "cert": {"held": 2, "x": "y"}, "connacks": {"0": 4}}
+    assert _compare(Tally(), emulator) == {"dials": (None, 5), "cert held": (None, 2), "connacks 0": (None, 4)}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "note"),
+    [
+        (1, "equal"),
+        (3, "2 more at the service: repeated requests, or answers that no device took"),
+        (0, "1 more at the devices: never seen by the service, or answered in another way"),
+    ],
+)
+def test_compare_counts_says_every_difference(theirs: int, note: str) -> None:
+    """A difference is a note, with its size and what it may be."""
+    (row,) = compare_counts(_tally((Operation.TELEMETRY_PUBLISH, Outcome.OK)), {"telemetry": theirs})
+    assert row == Beside("telemetry", 1, theirs, note)
+    assert row.figures() == {"what": "telemetry", "devices": 1, "emulator": theirs, "note": note}
+
+
+def test_compare_counts_notes_nothing_where_there_is_nothing_to_compare() -> None:
+    """A count that stands alone needs no remark."""
+    assert compare_counts(Tally(), {"dials": 1}) == [Beside("dials", None, 1, "")]
