@@ -102,16 +102,22 @@ class Courier:
             self._changed.notify()
 
     def _run(self) -> None:
-        while True:
+        done = False
+        while not done:
             with self._changed:
                 self._changed.wait_for(self._has_work, timeout=ARRIVE_S if self._desk.arriving else LISTEN_S / 2)
-                saves = [self._desk.saves.popleft() for _ in range(min(SAVED_AT_ONCE, len(self._desk.saves)))]
-                progress, self._desk.progress = self._desk.progress, None
-                checkpoint, self._desk.checkpoint = self._desk.checkpoint, None
-                closing = self._desk.closing and not self._desk.saves
-            self._carry(saves, progress, checkpoint=checkpoint)
-            if closing:
-                return
+            done = self._round()
+
+    def _round(self) -> bool:
+        """Carry what lies on the desk; true when that was the last of it."""
+        with self._changed:
+            desk = self._desk
+            saves = [desk.saves.popleft() for _ in range(min(SAVED_AT_ONCE, len(desk.saves)))]
+            progress, desk.progress = desk.progress, None
+            checkpoint, desk.checkpoint = desk.checkpoint, None
+            done = desk.closing and not desk.saves
+        self._carry(saves, progress, checkpoint=checkpoint)
+        return done
 
     def _has_work(self) -> bool:
         desk = self._desk

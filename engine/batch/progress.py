@@ -63,5 +63,5 @@ class Progress:
                 generator=document["generator"],
                 store_failures=int(document["storeFailures"]),
             )
-        except (KeyError, TypeError, ValueError) as broken:
+        except (AttributeError, KeyError, TypeError, ValueError) as broken:
             raise ProgressUnreadable("a stored body that is not progress") from broken

@@ -85,21 +85,19 @@ class Once:
         self._size = shape.size
         self._again = deque(sorted(held["outstanding"]))
         self._busy: set[int] = set()
+        self._asked_at = -math.inf
+        self._open = True
 
     def next_due(self) -> float:
         """See Roster."""
-        device = self._again[0] if self._again else self._next
-        due = self._due(device) if device < self._size else None
-        return math.inf if due is None or len(self._busy) >= self._max else due
+        return math.inf if len(self._busy) >= self._max else self._first_due()
 
     def calls(self, now: float) -> list[Call]:
         """See Roster."""
+        self._asked_at = now
         found: list[Call] = []
         while self.next_due() <= now:
-            device = self._again.popleft() if self._again else self._next
-            self._next = max(self._next, device + 1)
-            due = self._due(device)
-            assert due is not None
+            device, due = self._take()
             if device in self._unprovisioned:
                 found.append(Drop(device, due, DropReason.NOT_PROVISIONED))
             else:
@@ -113,13 +111,29 @@ class Once:
 
     def close(self) -> list[Call]:
         """See Roster; a device whose time had not come was never due."""
-        self._size = 0
-        self._again.clear()
-        return []
+        dropped: list[Call] = []
+        while self._first_due() <= self._asked_at:
+            device, due = self._take()
+            dropped.append(Drop(device, due, DropReason.IN_FLIGHT_LIMIT))
+        self._open = False
+        return dropped
 
     def state(self) -> Mapping[str, Any]:
         """See Roster."""
         return {"next": self._next, "outstanding": sorted({*self._busy, *self._again})}
+
+    def _first_due(self) -> float:
+        """When the first device that has not been called is due, however many are busy."""
+        device = self._again[0] if self._again else self._next
+        due = self._due(device) if self._open and device < self._size else None
+        return math.inf if due is None else due
+
+    def _take(self) -> tuple[int, float]:
+        """That device, called now."""
+        due = self._first_due()
+        device = self._again.popleft() if self._again else self._next
+        self._next = max(self._next, device + 1)
+        return device, due
 
 
 class Pacing:
@@ -170,7 +184,7 @@ class Pacing:
     def close(self) -> list[Call]:
         """See Roster."""
         dropped: list[Call] = [drop for _, drop in self._lost]
-        dropped += [self._drop(d, k, DropReason.BUSY) for d, k in sorted(self._waiting.items())]
+        dropped += [self._drop(d, k, self._why(d)) for d, k in sorted(self._waiting.items())]
         self._waiting.clear()
         self._ready.clear()
         self._heap.clear()
@@ -191,7 +205,7 @@ class Pacing:
         if device in self._unprovisioned:
             return (Drop(point, due, DropReason.NOT_PROVISIONED),)
         if device in self._waiting:
-            return (Drop(point, due, DropReason.BUSY),)
+            return (Drop(point, due, self._why(device)),)
         if device in self._running:
             self._waiting[device] = point
             return ()
@@ -211,6 +225,10 @@ class Pacing:
         due = self._due(device, point)
         assert due is not None
         return Drop(point, due, reason)
+
+    def _why(self, device: int) -> DropReason:
+        """What keeps the device from starting: itself, or all the others."""
+        return DropReason.BUSY if device in self._running else DropReason.IN_FLIGHT_LIMIT
 
     def _push(self, device: int) -> None:
         due = self._due(device, self._next[device])

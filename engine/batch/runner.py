@@ -11,27 +11,22 @@ Nothing here blocks but `Wire.wait`: storage is the courier's. A batch whose cla
 driving at once, because somebody else may be about to take it over.
 """
 
-import heapq
-import itertools
-import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.courier import Courier
+from engine.batch.fleet import Fleet
 from engine.batch.ledger import Ledger, dropped
 from engine.batch.monitor import Monitor
 from engine.batch.progress import Progress
 from engine.batch.roster import Drop, Go, Roster
 from engine.batch.work import Work
 from engine.device.identity import Device
-from engine.device.script import Event, Order, Save
 from engine.device.session import Session, Start
-from engine.errors import Failure, Outcome
 from engine.measure.health import Health
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Series
@@ -45,8 +40,6 @@ PREPARE_AT_ONCE = 64
 REPORT_S = 1.0
 CHECKPOINT_S = 5.0
 CLOSE_WITHIN_S = 2.0
-
-_log = logging.getLogger("certfleet.batch")
 
 
 class Stop(StrEnum):
@@ -107,10 +100,8 @@ class _Runner:
         self._load_end = math.inf
         self._stop: Stop | None = None
         self._unprovisioned: frozenset[int] = frozenset()
-        self._timers: list[tuple[float, int, int]] = []
-        self._sequence = itertools.count()
-        self._busy = 0
         self._monitor = Monitor(work.interval_s, clock)
+        self._fleet = Fleet(self._sessions, wire, courier=courier, ledger=self._ledger, monitor=self._monitor)
         self._began = clock.now()
         self._next_report = self._began
         self._next_checkpoint = math.inf
@@ -123,7 +114,8 @@ class _Runner:
             self._load()
         self._drain()
         self._close()
-        self._ledger.begin(min(self._load_start, self._clock.now()))
+        if self._roster is None:
+            self._ledger.begin(self._clock.now())
         self._report()
         self._monitor.close(self._clock.now(), self._phase)
         return Done(
@@ -159,14 +151,15 @@ class _Runner:
         began, started = self._clock.now(), 0
         nothing = object()
         channel: int | object = next(waiting, nothing)
-        while (channel is not nothing or self._busy) and not self._must_stop():
+        while (channel is not nothing or self._fleet.busy) and not self._must_stop():
             due = began + started / self._work.prepare_per_s if self._work.prepare_per_s else -math.inf
             now = self._clock.now()
-            if isinstance(channel, int) and due <= now and self._busy < PREPARE_AT_ONCE:
-                self._begin(channel, Start(steps, now, Phase.PREPARE, self._work.scenario.main, iteration=False))
+            if isinstance(channel, int) and due <= now and self._fleet.busy < PREPARE_AT_ONCE:
+                start = Start(steps, now, Phase.PREPARE, self._work.scenario.main, iteration=False)
+                self._fleet.begin(channel, start, now)
                 channel, started = next(waiting, nothing), started + 1
                 continue
-            self._turn(due if channel is not nothing and self._busy < PREPARE_AT_ONCE else math.inf)
+            self._turn(due if channel is not nothing and self._fleet.busy < PREPARE_AT_ONCE else math.inf)
         if steps:
             self._unprovisioned = frozenset(
                 n for n, s in enumerate(self._sessions) if s.device.bundle is None or s.device.invalid
@@ -187,8 +180,10 @@ class _Runner:
         start = self._load_start = beginning.start
         if self._work.duration_s is not None:
             self._load_end = start + self._work.duration_s
+            self._fleet.end_load(self._load_end)
         state = self._work.resume.roster if self._work.resume else None
         self._roster = self._work.roster(self._unprovisioned, state)
+        self._fleet.is_free = self._roster.free
         self._next_checkpoint = self._clock.now()
 
     def _load(self) -> None:
@@ -203,21 +198,18 @@ class _Runner:
                 break
             self._turn(min(due, self._load_end))
         now = self._clock.now()
+        self._stop = self._stop or Stop.SCHEDULE
         self._load_end = min(self._load_end, now)
+        self._fleet.end_load(self._load_end)
         self._call(self._roster.close(), now)
 
     def _drain(self) -> None:
         """What is in flight finishes, or is settled when gracefulStop is over."""
         self._phase = Phase.DRAIN
-        give_up = self._clock.now() + (0.0 if self._stop is Stop.STORE else self._work.graceful_stop_s)
-        while self._busy and self._clock.now() < give_up and self._stop is not Stop.STORE:
+        give_up = self._clock.now() + self._work.graceful_stop_s
+        while self._fleet.busy and self._clock.now() < give_up and self._is_ours():
             self._turn(give_up)
-            self._must_stop()
-        now = self._clock.now()
-        for channel, session in enumerate(self._sessions):
-            session.stop(now)
-            self._settle(channel)
-        self._busy = 0
+        self._fleet.stop(self._clock.now())
 
     def _close(self) -> None:
         """No connection is left open. These disconnects belong to nobody's numbers."""
@@ -232,18 +224,21 @@ class _Runner:
                     linked.discard(channel)
 
     def _must_stop(self) -> bool:
-        """Whether the load is to end now; raises ClaimLost where the batch is no longer ours."""
-        if self._courier.trouble.lost is not None:
-            raise self._courier.trouble.lost
-        if self._stop is None:
-            now = self._clock.now()
-            if now >= self._courier.word.must_stop_at:
-                self._stop = Stop.STORE
-            elif self._courier.word.cancelled:
+        """Whether the load is to end now, or has ended."""
+        if self._is_ours() and self._stop is None:
+            if self._courier.word.cancelled:
                 self._stop = Stop.CANCELLED
-            elif now >= self._work.stop_at:
+            elif self._clock.now() >= self._work.stop_at:
                 self._stop = Stop.LIMIT
         return self._stop is not None
+
+    def _is_ours(self) -> bool:
+        """Whether nobody else can hold the batch yet; raises ClaimLost where somebody does."""
+        if self._courier.trouble.lost is not None:
+            raise self._courier.trouble.lost
+        if self._clock.now() >= self._courier.word.must_stop_at:
+            self._stop = Stop.STORE
+        return self._stop is not Stop.STORE
 
     def _is_quiet(self, now: float) -> bool:
         """Whether all that is left of a load without an end can still be answered, but not in time."""
@@ -256,68 +251,17 @@ class _Runner:
 
     def _turn(self, until: float) -> None:
         """Wait until something happens, and deal with all of it."""
-        limit = min(until, self._next_report, self._next_checkpoint, self._courier.word.must_stop_at)
-        if self._timers:
-            limit = min(limit, self._timers[0][0])
+        stop_at = self._courier.word.must_stop_at
+        limit = min(until, self._next_report, self._next_checkpoint, stop_at, self._fleet.next_alarm)
         events = self._wire.wait(limit)
         woke = self._clock.now()
         self._monitor.woke(woke, limit)
         for channel, event in events:
-            self._feed(channel, event)
+            self._fleet.feed(channel, event)
         for channel, saved in self._courier.saved():
-            self._feed(channel, saved)
-        self._fire(woke)
+            self._fleet.feed(channel, saved)
+        self._fleet.fire(woke)
         self._tell(self._clock.now())
-
-    def _fire(self, now: float) -> None:
-        """Timers whose time has come; one that its session has replaced since is passed over."""
-        while self._timers and self._timers[0][0] <= now:
-            due, _, channel = heapq.heappop(self._timers)
-            session = self._sessions[channel]
-            if session.wake_at == due:
-                self._drive(channel, partial(session.expire, now))
-
-    def _feed(self, channel: int, event: Event) -> None:
-        session = self._sessions[channel]
-        self._drive(channel, partial(session.feed, event))
-
-    def _begin(self, channel: int, start: Start) -> None:
-        session, now = self._sessions[channel], self._clock.now()
-        self._busy += 1
-        self._drive(channel, partial(session.begin, start, now), begins=True)
-
-    def _drive(self, channel: int, work: Callable[[], Sequence[Order]], *, begins: bool = False) -> None:
-        """Let a session work, carry out its orders, keep its timer, and count what it finished.
-
-        A bug in one device's story ends that story as `internal`; the batch goes on and says so.
-        """
-        session = self._sessions[channel]
-        was_busy = begins or session.is_busy
-        try:
-            orders = work()
-        except Exception:
-            _log.exception("a session failed")
-            self._monitor.internal += 1
-            session.fail(Failure(Outcome.INTERNAL, detail="a bug in the harness, see the log"))
-            orders = (mqtt.Disconnect(),)
-        for order in orders:
-            if isinstance(order, Save):
-                self._courier.save(channel, order.bundle)
-            else:
-                self._wire.send(channel, order)
-        if session.wake_at is not None and session.wake_at < math.inf:
-            heapq.heappush(self._timers, (session.wake_at, next(self._sequence), channel))
-        if not session.is_busy:
-            self._settle(channel)
-            if was_busy:
-                self._busy -= 1
-                if self._roster is not None:
-                    self._roster.free(channel)
-
-    def _settle(self, channel: int) -> None:
-        log = self._sessions[channel].drain_log()
-        if log.started or log.dropped or log.samples or log.unmatched or log.retries:
-            self._ledger.commit(log)
 
     def _call(self, calls: Iterable[Go | Drop], now: float) -> None:
         """Carry out the roster's calls."""
@@ -331,7 +275,8 @@ class _Runner:
                 self._ledger.commit(dropped(series, due, now=now, reason=call.reason))
             else:
                 self._monitor.began(now - due)
-                self._begin(call.device, Start(self._work.scenario.steps, due, phase, main, drain_from=self._load_end))
+                start = Start(self._work.scenario.steps, due, phase, main)
+                self._fleet.begin(call.device, start, self._clock.now())
 
     # -- telling -------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.words import figure, plain
+from engine.device.catalog import SCENARIOS
 from engine.errors import BLAMES, Outcome
 from engine.report.units import duration, percent
 
@@ -33,12 +34,10 @@ def panel(view: View) -> Panel:
 
 
 def line(view: View) -> str:
-    """The same in one line."""
-    words = [_progress(view), _devices(view)]
-    for name, counts in view.get("operations", {}).items():
-        bad = sum(int(counts.get(key) or 0) for key in ("failed", "late", "lost"))
-        failed = f", {bad} failed" if bad else ""
-        words.append(f"{plain(name)} {counts.get('ok', 0)} ok{failed}, p95 {figure(counts.get('p95'))} ms")
+    """The same in one line, of the operations only the scenario's main one."""
+    scenario = SCENARIOS.get(str(view.get("scenario")))
+    counts = view.get("operations", {}).get(scenario.main) if scenario else None
+    words = [_progress(view), _devices(view), _main(scenario.main, counts) if scenario and counts else ""]
     return " | ".join(word for word in (*words, *troubles(view)) if word)
 
 
@@ -76,12 +75,23 @@ def blame(outcome: str) -> str:
 
 def _progress(view: View) -> str:
     phase, eta = view.get("phase"), view.get("etaSeconds")
-    words = [plain(view.get("state")) + (f", {plain(phase)}" if phase else ""), percent(_share(view))]
+    words = [plain(view.get("state")) + (f", {plain(phase)}" if phase and eta != 0 else ""), percent(_share(view))]
     words += [f"{duration(float(view['elapsedSeconds']))} of load"] if view.get("elapsedSeconds") else []
     words += [f"{duration(float(eta))} to go"] if eta else []
     batches = view.get("batches", {})
-    words += [f"{batches.get('running', 0)} of {batches['planned']} batches running"] if batches.get("planned") else []
+    if batches.get("running"):
+        words.append(f"{batches['running']} of {batches['planned']} batches running")
     return "  ".join(words)
+
+
+def _main(name: str, counts: Mapping[str, Any]) -> str:
+    bad = sum(int(counts.get(key) or 0) for key in ("failed", "late", "lost"))
+    quantiles = " / ".join(figure(counts.get(name)) for name in LATENCIES)
+    failed = f", {figure(bad)} failed" if bad else ""
+    return (
+        f"{name} {figure(counts.get('ok'))} ok{failed}, {figure(counts.get('ratePerSecond'))}/s, "
+        f"{'/'.join(LATENCIES)} {quantiles} ms"
+    )
 
 
 def _devices(view: View) -> str:

@@ -74,7 +74,7 @@ def decode(body: bytes) -> dict[str, dict[str, Any]]:
         if document["version"] != RECORD_VERSION:
             raise BundleUnreadable(f"state version {document['version']!r}, expected {RECORD_VERSION}")
         return {str(name): dict(record) for name, record in document["devices"].items()}
-    except (KeyError, TypeError, ValueError) as broken:
+    except (AttributeError, KeyError, TypeError, ValueError) as broken:
         raise BundleUnreadable("a stored body that is not device state") from broken
 
 
@@ -84,6 +84,12 @@ def newest(bodies: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]
     for body in bodies:
         for name, record in body.items():
             held = merged.get(name)
-            if held is None or record.get("generation", 0) >= held.get("generation", 0):
+            if held is None or _generation(record) >= _generation(held):
                 merged[name] = record
     return merged
+
+
+def _generation(record: Mapping[str, Any]) -> int:
+    """0 for a record that says nothing usable, so that any other is newer."""
+    found = record.get("generation")
+    return found if isinstance(found, int) else 0

@@ -3,10 +3,10 @@
 from engine.device.backoff import fraction
 from engine.device.bundle import Bundle
 from engine.device.setup import Dps, Setup
-from engine.errors import Failure
+from engine.errors import Failure, Outcome
 from engine.protocol import hub, mqtt, x509
 
-CREDENTIAL_OUTCOMES = frozenset({"unauthorized", "tls", "unusable"})
+CREDENTIAL_OUTCOMES = frozenset({Outcome.UNAUTHORIZED, Outcome.TLS, Outcome.UNUSABLE})
 """Only after these is a stored certificate given up; never because of throttling or the network."""
 
 

@@ -61,8 +61,7 @@ class Open:
 class Start:
     """What a session is asked to do: main is the operation that a failed iteration owes a dropped sample for.
 
-    iteration is false for preparation, which is no iteration. Operations that begin at or after drain_from belong
-    to the drain.
+    iteration is false for preparation, which is no iteration.
     """
 
     steps: tuple[Step, ...]
@@ -70,11 +69,13 @@ class Start:
     phase: Phase
     main: Operation
     iteration: bool = True
-    drain_from: float = math.inf
 
 
 class Session:
-    """Drive with begin, feed and stop; read is_busy, wake_at and drain_log after each."""
+    """Drive with begin, feed and stop; read is_busy, wake_at and drain_log after each.
+
+    Operations of the load that begin at or after drain_from belong to the drain.
+    """
 
     __slots__ = (
         "_clock",
@@ -87,6 +88,7 @@ class Session:
         "_slip",
         "_start",
         "device",
+        "drain_from",
         "failure",
         "log",
         "wake_at",
@@ -95,6 +97,7 @@ class Session:
     def __init__(self, device: Device, clock: Callable[[], float]) -> None:
         self.device = device
         self.wake_at: float | None = None
+        self.drain_from = math.inf
         self.failure: Failure | None = None
         self.log = Log()
         self._clock = clock
@@ -157,27 +160,32 @@ class Session:
         return self.feed(Expired(now))
 
     def stop(self, now: float) -> None:
-        """End the script where it stands: what is overdue was lost, the rest is cancelled."""
+        """End the script where it stands: what is overdue was lost, and so was its iteration; the rest is cancelled."""
         self._now = max(self._now, now)
-        if self._script is not None:
-            self._script.close()
-            for held in list(self._open.values()):
-                overdue = held.series.operation in OVERDUE and self._now > held.deadline
-                self._settle(held.series.operation, Failure(Outcome.LOST if overdue else Outcome.CANCELLED))
-            self._idle()
+        if self._script is None:
+            return
+        self._script.close()
+        lost = {o for o, held in self._open.items() if o in OVERDUE and self._now > held.deadline}
+        if lost:
+            lost.add(Operation.ITERATION)
+        for operation in list(self._open):
+            self._settle(operation, Failure(Outcome.LOST if operation in lost else Outcome.CANCELLED))
+        self._idle()
 
-    def fail(self, failure: Failure) -> None:
-        """End the script with a failure that came from outside it."""
+    def fail(self, failure: Failure) -> Sequence[Order]:
+        """End the script with a failure that came from outside it; the orders that leave the device disconnected."""
         if self._script is not None:
             self._script.close()
             self._finish(failure)
+        self.device.connected = False
+        orders, self._orders = [*self._orders, mqtt.Disconnect()], []
+        return orders
 
     # -- the script ----------------------------------------------------------------------------------------
 
     def _advance(self, answer: Event | float | None) -> Sequence[Order]:
         """Run the script until it waits or ends."""
         assert self._script is not None
-        self._orders = []
         self._pausing = False
         self.wake_at = None
         reply: Event | float | None = answer
@@ -188,7 +196,8 @@ class Session:
             self._finish(None)
         except StepFailed as failed:
             self._finish(failed.failure)
-        return self._orders
+        orders, self._orders = self._orders, []
+        return orders
 
     def _answer(self, ask: object) -> float | None:
         match ask:
@@ -246,8 +255,12 @@ class Session:
         )
 
     def _idle(self) -> None:
-        self._script, self._start, self.wake_at, self._pausing = None, None, None, False
+        """Nothing is under way; what came and was never asked for is counted. `_start` stays: its phase goes on."""
+        self._script, self.wake_at, self._pausing = None, None, False
         self._open.clear()
+        for message in self.device.inbox:
+            self._overhear(message)
+        self.device.inbox.clear()
         self.device.doing = ""
 
     # -- measuring -----------------------------------------------------------------------------------------
@@ -259,13 +272,8 @@ class Session:
         return self.device.bundle.hub
 
     def _series(self, operation: Operation) -> Series:
-        phase = self._start.phase if self._start else Phase.STEADY
-        if (
-            self._start
-            and phase is not Phase.PREPARE
-            and self._now >= self._start.drain_from
-            and operation is not Operation.ITERATION
-        ):
+        phase = self._start.phase if self._start else Phase.PREPARE
+        if self._now >= self.drain_from and phase is not Phase.PREPARE and operation is not Operation.ITERATION:
             phase = Phase.DRAIN
         return Series(operation, phase, self._hub(operation))
 

@@ -5,7 +5,6 @@ handshake is over, and lets the switch of the service choose. asyncio would cost
 """
 
 import errno
-import os
 import resource
 import select
 import socket
@@ -88,10 +87,10 @@ class Loop:
         self._conns = count(1)
         self._handshakes: Timers[int] = Timers()
         self._epoll = select.epoll()
-        self._stop = os.eventfd(0, os.EFD_NONBLOCK)
+        self._woken, self._waker = socket.socketpair()
         self._is_accepting = False
         listener.setblocking(False)
-        self._epoll.register(self._stop, select.EPOLLIN)
+        self._epoll.register(self._woken, select.EPOLLIN)
         _raise_descriptor_limit()
 
     def now(self) -> float:
@@ -99,8 +98,9 @@ class Loop:
         return self._anchor + time.monotonic()
 
     def stop(self) -> None:
-        """End `run` soon; callable from any thread and from a signal handler."""
-        os.eventfd_write(self._stop, 1)
+        """End `run` soon; callable from any thread and from a signal handler, and harmless after the end."""
+        with suppress(OSError):
+            self._waker.send(b"x")
 
     def run(self) -> None:
         """Serve until `stop`, then close everything."""
@@ -109,16 +109,20 @@ class Loop:
             while self._turn():
                 pass
         finally:
-            for link in list(self._links.values()):
-                self._end(link)
-            self._epoll.close()
-            self._listener.close()
-            os.close(self._stop)
+            self.close()
+
+    def close(self) -> None:
+        """Close every connection and the listening socket."""
+        for link in list(self._links.values()):
+            self._end(link)
+        self._epoll.close()
+        for sock in (self._listener, self._woken, self._waker):
+            sock.close()
 
     def _turn(self) -> bool:
         """Wait for something and do it; False when it was `stop`."""
         for fd, events in self._epoll.poll(self._wait_s(), _EVENTS):
-            if fd == self._stop:
+            if fd == self._woken.fileno():
                 return False
             with self.lock:
                 if fd == self._listener.fileno():
@@ -169,6 +173,8 @@ class Loop:
             return
         if events & select.EPOLLOUT:
             self._flush(link)
+            if link.conn in self._links and not link.unsent:
+                self._epoll.modify(link.sock.fileno(), select.EPOLLIN)
         if events & ~select.EPOLLOUT and link.conn in self._links:
             self._read(link)
 
@@ -227,7 +233,7 @@ class Loop:
             while link.unsent:
                 del link.unsent[: link.tls.send(bytes(link.unsent[:_RECORD_BYTES]))]
         except (SSL.WantWriteError, SSL.WantReadError):
-            if len(link.unsent) <= MAX_UNSENT_BYTES:
+            if len(link.unsent) <= MAX_UNSENT_BYTES and not link.is_closing:
                 return self._epoll.modify(link.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
             self._service.closed(link.conn)
             return self._end(link)

@@ -5,6 +5,7 @@ import base64
 import binascii
 import ipaddress
 import json
+import os
 import signal
 import socket
 import sys
@@ -45,10 +46,21 @@ class Settings:
     control_port: int | None = None
 
 
+class PortTaken(HarnessError):
+    """A port that cannot be listened on."""
+
+    code = "port-taken"
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+        super().__init__(f"cannot listen on {host}:{port}: {reason}")
+        self.host, self.port = host, port
+
+
 class Emulator:
     """An emulator that listens; it serves in `run` until `stop`.
 
-    Raises OSError when a port is taken, and LocalProtocolError when the data directory cannot be read.
+    Raises PortTaken when it cannot listen, LocalProtocolError or OSError when the data directory is of no use.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -62,13 +74,22 @@ class Emulator:
         server = issuing.new_server(vault.server_root, list(names), now=now)
         context = make_context(self.service, server, vault.issuer)
         self._settings = settings
-        self._listener = _listen(settings.host, settings.port)
-        self._loop = Loop(self.service, self._listener, context)
-        self._control: ControlServer | None = None
-        if settings.control_port is not None:
-            control = Control(self.service, self._loop.lock, vault.keep_revocations)
-            self._control = ControlServer(control, settings.control_port)
-        self.port: int = self._listener.getsockname()[1]
+        listener = _listen(settings.host, settings.port)
+        self.port: int = listener.getsockname()[1]
+        self._loop = Loop(self.service, listener, context)
+        try:
+            self._control = self._make_control(settings.control_port)
+        except PortTaken:
+            self._loop.close()
+            raise
+
+    def _make_control(self, port: int | None) -> ControlServer | None:
+        if port is None:
+            return None
+        try:
+            return ControlServer(Control(self.service, self._loop.lock, self._vault.keep_revocations), port)
+        except OSError as error:
+            raise PortTaken("127.0.0.1", port, error) from error
 
     @property
     def ready(self) -> dict[str, object]:
@@ -111,7 +132,7 @@ def main(argv: Sequence[str]) -> int:
     except (HarnessError, binascii.Error) as error:
         return _refuse(str(error))
     except OSError as error:
-        return _refuse(f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
+        return _refuse(f"{arguments.data} is of no use: {error.strerror or error}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: emulator.stop())
     print(json.dumps(emulator.ready), flush=True)
@@ -167,7 +188,10 @@ def _authority(settings: Settings, root: issuing.Issuer, issuer: issuing.Issuer)
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise PortTaken(host, port, error) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -138,7 +138,7 @@ def check_chain(chain: Sequence[bytes], key: PrivateKey, now: float) -> Failure 
         return _unusable("not-yet-valid", f"valid in {begins - now:.0f} s")
     if (ends := leaf.not_valid_after_utc.timestamp()) < now:
         return _unusable("expired", f"expired {now - ends:.0f} s ago")
-    issuer = names[1] if (names := _names_of(leaf)) is not None else None
+    issuer = _issuer_of(leaf)
     for der in chain[1:]:
         names = _names(der)
         if names is not None and issuer is not None and names[0] != issuer:
@@ -207,13 +207,16 @@ def _spki_of(certificate: x509.Certificate) -> bytes:
 def _names(der: bytes) -> tuple[bytes, bytes] | None:
     """Subject and issuer of a CA certificate, None when it does not parse."""
     certificate = _load(der)
-    return None if certificate is None else _names_of(certificate)
-
-
-def _names_of(certificate: x509.Certificate) -> tuple[bytes, bytes] | None:
-    """Subject and issuer as DER, None when they are not names to `cryptography`."""
     try:
-        return certificate.subject.public_bytes(), certificate.issuer.public_bytes()
+        return None if certificate is None else (certificate.subject.public_bytes(), certificate.issuer.public_bytes())
+    except ValueError:
+        return None
+
+
+def _issuer_of(leaf: x509.Certificate) -> bytes | None:
+    """The issuer's name, None when `cryptography` takes it for none."""
+    try:
+        return leaf.issuer.public_bytes()
     except ValueError:
         return None
 

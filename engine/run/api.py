@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import dropwhile, islice
 from typing import Any
 
 from engine.errors import (
@@ -18,9 +19,8 @@ from engine.errors import (
     NotFound,
     Problem,
     RunRefused,
+    SettingsError,
     SpecError,
-    SpecTooLarge,
-    StoreUnavailable,
 )
 from engine.plan.batches import plan_run
 from engine.plan.estimate import estimate
@@ -29,15 +29,15 @@ from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runspec import RunSpec
 from engine.report.units import instant
 from engine.run import live, results, state
-from engine.run.activities import allot, target_of
-from engine.run.files import read_spec, write_spec
+from engine.run.activities import target_of
+from engine.run.files import Submission, find_submission, write_submission
 from engine.run.means import Means
-from engine.run.submission import digest, new_state
+from engine.run.search import parse_filter
+from engine.run.submission import digest, hold, new_state, reserve
 
 LIST_LIMIT = 50
 RETRY_AFTER_S = 2
 _RUN_ID = re.compile(r"[a-z0-9-]{4,64}")
-_FILTERS = ("name", "state", "verdict", "since", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +70,26 @@ def answer(handler: Handler, request: Request, means: Means) -> Answer:
     try:
         return handler(request, means)
     except HarnessError as error:
-        return _refusal(error)
+        return refusal(error)
 
 
 def post_run(request: Request, means: Means) -> Answer:
     """POST /api/runs: the run is accepted and will be started; with dryRun=true nothing is."""
     run_id = _run_id(request, means)
-    known = _known(run_id, means)
-    spec = _accepted(request.body, means, like=known)
-    if known is None:
-        target = target_of(spec, means)
-        plan_run(spec, run_id=run_id, ranges=[(0, spec.devices.count)], target=target)
-    foreseen = estimate(spec, target_of(spec, means))
-    body: dict[str, Any] = {"spec": spec.echo(), "estimate": foreseen.to_json()}
+    asked = _asked(run_id, request.body, means, like=find_submission(means.store, run_id))
+    foreseen = _foreseen(asked.spec, means)
     if request.query.get("dryRun", "").lower() == "true":
-        return _json(200, body)
-    allot(run_id, spec, means)
-    write_spec(means.store, run_id, spec)
-    found, opened = state.open_run(means.store, new_state(run_id, spec, now=means.clock.wall()))
-    body = {"runId": run_id, "state": found.stage, **body, "links": live.links(run_id)}
+        return _json(200, foreseen)
+    found, is_new = _opened(run_id, means), False
+    if found is None:
+        found, is_new = _open(run_id, asked, request.body, means)
+    starts = None
+    if found.stage is state.Stage.ACCEPTED:
+        hold(run_id, asked.spec, means)
+        starts = (found.instance_id, order_of(found))
+    body = {"runId": run_id, "state": found.stage, **foreseen, "links": live.links(run_id)}
     headers = {"Location": f"/api/runs/{run_id}", "Retry-After": str(RETRY_AFTER_S)}
-    starts = (found.instance_id, order_of(found)) if found.stage is state.Stage.ACCEPTED else None
-    return _json(202 if opened else 200, body, headers=headers, start=starts)
+    return _json(202 if is_new else 200, body, headers=headers, start=starts)
 
 
 def order_of(found: state.RunState) -> dict[str, Any]:
@@ -101,22 +99,14 @@ def order_of(found: state.RunState) -> dict[str, Any]:
 
 def get_runs(request: Request, means: Means) -> Answer:
     """GET /api/runs: newest first, filtered; `next` is the run to list from the next time."""
-    wanted = {name: request.query[name] for name in _FILTERS if name in request.query}
-    after = request.query.get("next")
-    shown: list[dict[str, Any]] = []
-    following = None
-    for found in state.list_runs(means.store):
-        if after is not None:
-            after = None if found.run_id == after else after
-            if after is not None:
-                continue
-        if not _matches(found, wanted):
-            continue
-        if len(shown) == LIST_LIMIT:
-            following = found.run_id
-            break
-        shown.append(_listed(found))
-    return _json(200, {"runs": shown, "next": following})
+    wanted = parse_filter(request.query)
+    start = request.query.get("next")
+    listed = state.list_runs(means.store)
+    if start is not None:
+        listed = dropwhile(lambda found: found.run_id != start, listed)
+    page = list(islice((found for found in listed if wanted.matches(found)), LIST_LIMIT + 1))
+    following = page[LIST_LIMIT].run_id if len(page) > LIST_LIMIT else None
+    return _json(200, {"runs": [_listed(found) for found in page[:LIST_LIMIT]], "next": following})
 
 
 def get_run(request: Request, means: Means) -> Answer:
@@ -168,45 +158,47 @@ def _run_id(request: Request, means: Means) -> str:
     return key
 
 
-def _known(run_id: str, means: Means) -> tuple[RunSpec, state.RunState] | None:
-    """The run of this id, if it was seen before."""
+def _asked(run_id: str, body: bytes, means: Means, *, like: Submission | None) -> Submission:
+    """What the body asks for. A key seen before must ask for the same again: what the body leaves open is taken from
+    what was asked then. Raises SpecError, NotBuilt, RunRefused."""
+    seed, now = (means.new_seed(), means.clock.wall()) if like is None else (like.spec.random_seed, like.created)
+    spec = parse_spec(body, profiles=means.targets, max_devices=means.max_devices, seed=seed, now=now)
+    if problems := not_built(spec, target_of(spec, means)):
+        raise NotBuilt(problems)
+    if like is not None and digest(like.spec) != digest(spec):
+        raise RunRefused("key-reused", f"run {run_id} was started with another spec")
+    return Submission(spec, now)
+
+
+def _foreseen(spec: RunSpec, means: Means) -> dict[str, Any]:
+    """The spec and what it comes to, planned as if its names were 0, 1, 2, … Raises RunRefused."""
+    target = target_of(spec, means)
+    plan_run(spec, run_id="foreseen", ranges=[(0, spec.devices.count)], target=target)
+    return {"spec": spec.echo(), "estimate": estimate(spec, target).to_json()}
+
+
+def _opened(run_id: str, means: Means) -> state.RunState | None:
     try:
-        return read_spec(means.store, run_id), state.read_state(means.store, run_id)
+        return state.read_state(means.store, run_id)
     except NotFound:
         return None
 
 
-def _accepted(body: bytes, means: Means, like: tuple[RunSpec, state.RunState] | None) -> RunSpec:
-    """The spec in the body. A key seen before must ask for the same again: what the body leaves open is taken from
-    the run it started. Raises SpecError, NotBuilt, RunRefused."""
-    seed, now = (means.new_seed(), means.clock.wall()) if like is None else (like[0].random_seed, like[1].created)
-    spec = parse_spec(body, profiles=means.targets, max_devices=means.max_devices, seed=seed, now=now)
-    if problems := not_built(spec, target_of(spec, means)):
-        raise NotBuilt(problems)
-    if like is not None and digest(like[0]) != digest(spec):
-        raise RunRefused("key-reused", f"run {like[1].run_id} was started with another spec")
-    return spec
+def _open(run_id: str, asked: Submission, body: bytes, means: Means) -> tuple[state.RunState, bool]:
+    """The run, and whether it is this request's. Order matters here: names first, because they may be refused; then
+    the spec, whose first writer wins; then the state, which is made of it."""
+    reserve(run_id, asked.spec, means)
+    kept = write_submission(means.store, run_id, asked)
+    if kept != asked:
+        _asked(run_id, body, means, like=kept)
+    return state.open_run(means.store, new_state(run_id, kept))
 
 
 def _state(request: Request, means: Means) -> state.RunState:
-    if not _RUN_ID.fullmatch(request.run_id):
-        raise NotFound(request.run_id, "no such run")
-    return state.read_state(means.store, request.run_id)
-
-
-def _matches(found: state.RunState, wanted: Mapping[str, str]) -> bool:
-    label, _, value = wanted.get("label", "").partition("=")
-    return (
-        wanted.get("name", found.name) == found.name
-        and wanted.get("state", found.stage) == found.stage
-        and wanted.get("verdict", found.verdict or "") == (found.verdict or "")
-        and (not label or found.labels.get(label) == value)
-        and _iso(found.created) >= wanted.get("since", "")
-    )
-
-
-def _iso(at: float) -> str:
-    return instant(at) or ""
+    found = _opened(request.run_id, means) if _RUN_ID.fullmatch(request.run_id) else None
+    if found is None:
+        raise NotFound(f"run {request.run_id[:80]}", "there is none of that id")
+    return found
 
 
 def _listed(found: state.RunState) -> dict[str, Any]:
@@ -218,7 +210,7 @@ def _listed(found: state.RunState) -> dict[str, Any]:
         "labels": dict(found.labels),
         "state": found.stage,
         "verdict": found.verdict,
-        "created": _iso(found.created),
+        "created": instant(found.created),
         "links": live.links(found.run_id),
     }
 
@@ -240,36 +232,42 @@ def _json(
 
 
 _STATUS: Mapping[str, int] = {
-    "over-quota": 422,
-    "over-budget": 422,
-    "blocked": 422,
+    "spec-invalid": 400,
+    "not-found": 404,
+    "illegal-move": 409,
     "overlap": 409,
     "key-reused": 409,
     "in-use": 409,
+    "too-large": 413,
+    "not-built": 422,
+    "over-quota": 422,
+    "over-budget": 422,
+    "blocked": 422,
     "too-many-runs": 429,
+    "store-unavailable": 503,
+    "launch": 503,
 }
+"""By code; every other error is ours: 500."""
+
+_TRY_LATER = frozenset({429, 503})
 
 
-def _refusal(error: HarnessError) -> Answer:
+def refusal(error: HarnessError) -> Answer:
     """The one place where errors become statuses."""
-    message = str(error)
+    code, message = error.code, str(error)
+    errors: list[dict[str, str]] = []
+    more: dict[str, Any] = {}
     match error:
-        case NotBuilt() | SpecError():
-            status = 422 if isinstance(error, NotBuilt) else 400
+        case SpecError():
             errors = [{"path": p.path, "message": p.message, "allowed": p.allowed} for p in error.problems]
-            return _json(status, {"code": error.code, "message": message, "errors": errors})
-        case SpecTooLarge():
-            return _json(413, {"code": error.code, "message": message, "errors": []})
+        case SettingsError():
+            # Names only: a setting's text may hold a secret, and whoever asks may not be who runs this server.
+            errors = [{"path": name, "message": "missing or wrong, see the log"} for name in error.problems]
+            message = f"the server's settings are missing or wrong: {', '.join(error.problems)}"
         case RunRefused():
+            code = error.reason
             limit = {"name": error.limit, "value": error.value, "need": error.need, "unit": error.unit}
-            body = {"code": error.reason, "message": message, "errors": [], "limit": limit}
-            return _json(_STATUS[error.reason], body, headers={"Retry-After": "60"} if error.retryable else {})
-        case NotFound():
-            return _json(404, {"code": "not-found", "message": message, "errors": []})
-        case IllegalMove():
-            return _json(409, {"code": error.code, "message": message, "errors": []})
-        case StoreUnavailable():
-            body = {"code": error.code, "message": message, "errors": []}
-            return _json(503, body, headers={"Retry-After": str(RETRY_AFTER_S)})
-        case _:
-            return _json(500, {"code": error.code, "message": message, "errors": []})
+            more = {"limit": limit} if error.limit else {}
+    status = _STATUS.get(code, 500)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _TRY_LATER else {}
+    return _json(status, {"code": code, "message": message, "errors": errors, **more}, headers=headers)

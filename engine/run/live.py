@@ -1,5 +1,6 @@
 """How a run is doing, from its state and its batches' progress, read when somebody asks."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -47,9 +48,9 @@ class View:
             self.generator[name] = max(value, self.generator.get(name, 0.0))
         self.store_failures += progress.store_failures
         if progress.load_start is not None:
-            self.load_start = min(progress.load_start, self.load_start or progress.load_start)
+            self.load_start = min(progress.load_start, math.inf if self.load_start is None else self.load_start)
         if progress.load_end is not None:
-            self.load_end = max(progress.load_end, self.load_end or progress.load_end)
+            self.load_end = max(progress.load_end, 0.0 if self.load_end is None else self.load_end)
         if is_live and progress.phase is not Phase.DRAIN and now - progress.at > STALLED_S:
             self.stalled.append(batch)
 

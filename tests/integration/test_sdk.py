@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from integration import emulator_client
 
 from engine.emulator.server import Emulator, Settings
 from engine.protocol import sas, x509
-from integration import emulator_client
 
 REQUIREMENT = "azure-iot-device==2.14.0"
 PORT = 8883  # the SDK knows no other

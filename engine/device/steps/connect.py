@@ -2,7 +2,7 @@
 
 from engine.device.identity import Device
 from engine.device.script import Begin, End, Script, StepFailed
-from engine.device.steps.waiting import DISCONNECT_WITHIN_S, disconnect, expect, with_retries
+from engine.device.steps.waiting import DISCONNECT_WITHIN_S, dial, disconnect, expect, with_retries
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
 from engine.protocol import credentials, mqtt
@@ -32,6 +32,11 @@ def connect_bare(device: Device) -> Script[None]:
         )
 
 
+def blocked(host: str) -> Failure:
+    """A hub that must not be dialled, whoever named it."""
+    return Failure(Outcome.BLOCKED, host, f"{host} is not in the allow-list")
+
+
 def leave(device: Device) -> Script[None]:
     """No hub connection any more."""
     if device.connected:
@@ -49,8 +54,8 @@ def _dial(device: Device, *, subscribe: bool) -> Script[None]:
     device.doing = "connecting"
     until = (yield Begin(Operation.HUB_CONNECT, device.setup.timeouts.connect)) + device.setup.timeouts.connect
     try:
-        yield device.dial_hub()
-        connected = yield from expect(device, mqtt.Connected, until)
+        _refuse_blocked(device)
+        connected = yield from dial(device, device.dial_hub(), until)
         parts: tuple[tuple[str, float], ...] = (
             ("tcp", connected.tcp_s),
             ("tls", connected.tls_s),
@@ -68,3 +73,10 @@ def _dial(device: Device, *, subscribe: bool) -> Script[None]:
         raise
     device.connected = True
     yield End(Operation.HUB_CONNECT, parts=parts)
+
+
+def _refuse_blocked(device: Device) -> None:
+    """StepFailed where the stored hub must not be dialled: the allow-list may be newer than the bundle."""
+    assert device.bundle is not None
+    if not device.setup.allows(device.bundle.hub):
+        raise StepFailed(blocked(device.bundle.hub))

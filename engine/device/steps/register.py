@@ -6,9 +6,10 @@ Source: DPS MQTT support, "Registering a device" and "Polling for registration o
 from engine.device.attestations import symmetric
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
-from engine.device.script import Begin, End, Script, StepFailed
+from engine.device.script import Begin, End, Script, StepFailed, Unmatched
 from engine.device.steps.save import save
-from engine.device.steps.waiting import disconnect, expect, rest, with_retries
+from engine.device.steps.connect import blocked, leave
+from engine.device.steps.waiting import dial, disconnect, expect, rest, with_retries
 from engine.errors import Failure, Outcome, RemoteProtocolError
 from engine.measure.operation import Operation
 from engine.protocol import dps, mqtt, x509
@@ -18,7 +19,8 @@ POLL_AFTER_S = 2.0
 
 
 def register(device: Device) -> Script[None]:
-    """A bundle from DPS, checked and saved."""
+    """A bundle from DPS, checked and saved; a hub connection that an earlier story left open is closed first."""
+    yield from leave(device)
     yield from with_retries(
         device, lambda: _ask(device), attempts=device.setup.attempts.register, operation=Operation.DPS_REGISTER
     )
@@ -36,11 +38,19 @@ def _ask(device: Device) -> Script[None]:
         _refuse_unfit(device, bundle, key=key, at=at)
     except StepFailed as failed:
         yield End(Operation.DPS_REGISTER, failed.failure)
-        yield from disconnect(device)
+        yield from _hang_up(device)
         raise
     yield End(Operation.DPS_REGISTER, parts=parts)
     device.bundle = bundle
+    yield from _hang_up(device)
+
+
+def _hang_up(device: Device) -> Script[None]:
+    """The connection is closed; answers that nobody waited for are counted here, as no hub sent them."""
     yield from disconnect(device)
+    for _ in device.inbox:
+        yield Unmatched(Operation.DPS_REGISTER)
+    device.inbox.clear()
 
 
 type Parts = tuple[tuple[str, float], ...]
@@ -50,8 +60,7 @@ def _converse(
     device: Device, *, key: x509.PrivateKey, began: float, until: float
 ) -> Script[tuple[Bundle, Parts, float]]:
     """What DPS assigned, the parts of the conversation, and when the answer came."""
-    yield symmetric.dial(device, device.setup.wall_at_zero + began)
-    connected = yield from expect(device, mqtt.Connected, until)
+    connected = yield from dial(device, symmetric.dial(device, device.setup.wall_at_zero + began), until)
     yield mqtt.Subscribe(dps.RESPONSES)
     subscribed = yield from expect(device, mqtt.Subscribed, until)
     rid = device.next_request_id()
@@ -60,7 +69,8 @@ def _converse(
     reply, accepted_at = yield from _reply(device, rid, until=until)
     at = accepted_at
     while reply.assignment is None:
-        yield from rest(at + (POLL_AFTER_S if reply.retry_after_s is None else reply.retry_after_s))
+        wait_s = POLL_AFTER_S if reply.retry_after_s is None else reply.retry_after_s
+        yield from rest(device, min(at + wait_s, until))
         rid = device.next_request_id()
         yield mqtt.Publish(dps.poll_topic(rid, reply.operation_id), b"")
         reply, at = yield from _reply(device, rid, until=until)
@@ -84,6 +94,7 @@ def _reply(device: Device, rid: str, *, until: float) -> Script[tuple[dps.Reply,
         except RemoteProtocolError as broken:
             raise StepFailed(Failure(Outcome.PROTOCOL, detail=str(broken))) from broken
         if reply.rid != rid:
+            yield Unmatched(Operation.DPS_REGISTER)
             continue
         if reply.failure is not None:
             raise StepFailed(reply.failure)
@@ -93,9 +104,7 @@ def _reply(device: Device, rid: str, *, until: float) -> Script[tuple[dps.Reply,
 def _refuse_unfit(device: Device, bundle: Bundle, *, key: x509.PrivateKey, at: float) -> None:
     """StepFailed where the assignment must not be used: a hub we may not dial, or a chain that does not fit."""
     if not device.setup.allows(bundle.hub):
-        raise StepFailed(
-            Failure(Outcome.BLOCKED, bundle.hub, f"DPS assigned {bundle.hub}, which is not in the allow-list")
-        )
+        raise StepFailed(blocked(bundle.hub))
     unfit = x509.check_chain(bundle.chain, key, device.setup.wall_at_zero + at)
     if unfit is not None:
         raise StepFailed(unfit)

@@ -32,7 +32,10 @@ def renew(device: Device) -> Script[None]:
 
 @dataclass(slots=True)
 class _Request:
-    """A request in flight. acknowledged and accepted: its PUBACK and its 202 came; until: when to look up next."""
+    """A request in flight. acknowledged and accepted: the waits for its PUBACK and its 202 have ended.
+
+    until is when to look up next.
+    """
 
     rid: str
     tag: int
@@ -59,7 +62,12 @@ def _attempt(device: Device) -> Script[None]:
     yield Begin(Operation.CERT_ACCEPTED, within_s)
     yield Begin(Operation.CERT_ISSUED, within_s)
     rid = device.next_request_id()
-    chain = yield from _converse(device, _Request(rid, device.requests, payload, began + within_s))
+    request = _Request(rid, device.requests, payload, began + within_s)
+    try:
+        chain = yield from _converse(device, request)
+    except StepFailed as failed:
+        yield from _give_up(request, failed.failure)
+        raise
     bundle = device.accept(device.bundle.hub, chain, key)
     if device.setup.verify != "none":
         yield from check(device, chain, key)
@@ -102,6 +110,15 @@ def _converse(device: Device, request: _Request) -> Script[tuple[bytes, ...]]:
                 pass
 
 
+def _give_up(request: _Request, failure: Failure) -> Script[None]:
+    """Every wait that was still open has ended with the failure: another attempt begins its own."""
+    if not request.acknowledged:
+        yield End(Operation.CERT_REQUEST, failure)
+    if not request.accepted:
+        yield End(Operation.CERT_ACCEPTED, failure)
+    yield End(Operation.CERT_ISSUED, failure)
+
+
 def _acknowledge(request: _Request) -> Script[None]:
     """The service has the request; an answer says so too where it overtook the PUBACK."""
     if not request.acknowledged:
@@ -131,6 +148,7 @@ def _answered(device: Device, request: _Request, message: mqtt.Received) -> Scri
             yield from _accept(request)
             if answer.expires_at is not None:
                 request.expires_at = answer.expires_at - device.setup.wall_at_zero
+                request.until = min(request.until, request.expires_at)
             return None
         case credentials.Issued():
             yield from _accept(request)

@@ -1,12 +1,13 @@
 """Keeping the device's state before it is used."""
 
+import math
+
 from engine.device.identity import Device
 from engine.device.script import Begin, End, Event, Save, Saved, Script, Wait
 from engine.measure.operation import Operation
 from engine.protocol import mqtt
 
 SAVE_WITHIN_S = 60.0
-FOREVER_S = 1e9
 
 
 def save(device: Device) -> Script[None]:
@@ -15,7 +16,7 @@ def save(device: Device) -> Script[None]:
     yield Begin(Operation.STATE_SAVE, SAVE_WITHIN_S)
     yield Save(device.bundle)
     while True:
-        event: Event = yield Wait(FOREVER_S)
+        event: Event = yield Wait(math.inf)
         if isinstance(event, mqtt.Received):
             device.inbox.append(event)
         if isinstance(event, Saved):

@@ -9,6 +9,7 @@ from engine.device.steps.register import register
 from engine.device.steps.renew import check
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
+from engine.protocol import x509
 
 
 def reconnect(device: Device) -> Script[None]:
@@ -22,7 +23,7 @@ def prove_first(device: Device) -> Script[None]:
     """The first certificate fits its key and, unless the spec asks for less, the hub accepts it."""
     assert device.bundle is not None
     if device.setup.verify != "none":
-        yield from check(device, device.bundle.chain, device.signing_key())
+        yield from check(device, device.bundle.chain, x509.key_from_der(device.bundle.key))
     if device.setup.verify == "reconnect":
         yield from _prove(device, connect_bare)
 
@@ -57,7 +58,7 @@ def ready(device: Device) -> Script[None]:
         if device.setup.on_invalid != "reprovision" or not device.setup.may_provision:
             device.invalid = True
             raise
-        device.key = None
+        device.key = x509.generate_key(device.setup.key_type)
         yield from _fresh(device)
 
 

@@ -44,12 +44,14 @@ def with_retries[R](device: Device, step: Callable[[], Script[R]], *, attempts: 
         attempt += 1
 
 
-def rest(until: float) -> Script[None]:
-    """The connection lived on to until; StepFailed when it did not. Messages meanwhile are passed over."""
+def rest(device: Device, until: float) -> Script[None]:
+    """The connection lived on to until; StepFailed when it did not. Messages meanwhile are kept in the inbox."""
     while True:
         event: Event = yield Wait(until)
         if isinstance(event, Expired):
             return
+        if isinstance(event, mqtt.Received):
+            device.inbox.append(event)
         if isinstance(event, mqtt.Disconnected):
             raise StepFailed(event.failure or Failure(Outcome.DISCONNECTED))
 
@@ -65,3 +67,12 @@ def disconnect(device: Device) -> Script[Failure | None]:
     except StepFailed as failed:
         return failed.failure
     return None
+
+
+def dial(device: Device, command: mqtt.Connect, until: float) -> Script[mqtt.Connected]:
+    """A new connection, after whatever an earlier story left open is closed; StepFailed when there is none in time."""
+    left = yield from disconnect(device)
+    if left is not None:
+        raise StepFailed(left)
+    yield command
+    return (yield from expect(device, mqtt.Connected, until))

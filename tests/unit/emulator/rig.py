@@ -71,7 +71,9 @@ class Rig:
     def csr(self, device_id: str = "d-1") -> bytes:
         return x509.build_csr(self.key, device_id)
 
-    def chain(self, device_id: str = "d-1", *, begins: float = NOW - 300, ends: float = NOW + 86400) -> tuple[bytes, ...]:
+    def chain(
+        self, device_id: str = "d-1", *, begins: float = NOW - 300, ends: float = NOW + 86400
+    ) -> tuple[bytes, ...]:
         """A certificate of the service's own authority for any time."""
         csr, mark = issuing.read_csr(self.csr(device_id)), self.service.registry.mark_of(device_id)
         return (issuing.issue_leaf(ISSUER, csr, mark=mark, begins=begins, ends=ends), ISSUER.der, ROOT.der)

@@ -206,7 +206,9 @@ def test_qos_1_messages_have_ids_that_wrap() -> None:
     table.say(1, Subscribe(1, ((FILTERS[0], 1), (FILTERS[1], 0))))
     assert table.broker.push(CLIENT, [Message("topic/1/x", b"")]) == [Send(1, Publish("topic/1/x", b""))]
     sent = table.broker.push(CLIENT, [Message("topic/0/x", b"")] * 65536)
-    ids = [action.packet.packet_id for action in sent if isinstance(action, Send) and isinstance(action.packet, Publish)]
+    ids = [
+        action.packet.packet_id for action in sent if isinstance(action, Send) and isinstance(action.packet, Publish)
+    ]
     assert (ids[0], ids[-2], ids[-1]) == (1, 65535, 1)
 
 

@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable
 
 import pytest
+from unit.emulator.rig import NOW, Rig, closed, messages
 
 from engine.emulator.broker import Action
 from engine.emulator.credentials import BodyForm, Contract
 from engine.emulator.faults import Fault, Faults
-from engine.emulator.packet import Disconnect, Publish, Puback, Subscribe, Unsubscribe
+from engine.emulator.packet import Disconnect, Puback, Publish, Subscribe, Unsubscribe
 from engine.emulator.service import Options
 from engine.emulator.throttle import Quotas
 from engine.errors import Outcome
 from engine.protocol import credentials, x509
 from engine.protocol.credentials import Accepted, Issued, Rejected
-from unit.emulator.rig import NOW, Rig, closed, messages
 
 Answer = Accepted | Issued | Rejected
 

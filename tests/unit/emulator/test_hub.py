@@ -2,10 +2,11 @@
 
 import json
 
-from engine.emulator.packet import Puback, Publish, Subscribe
-from engine.emulator.broker import Send
-from engine.protocol import hub
 from unit.emulator.rig import Rig, closed, messages
+
+from engine.emulator.broker import Send
+from engine.emulator.packet import Puback, Publish, Subscribe
+from engine.protocol import hub
 
 
 def with_twin(rig: Rig) -> int:

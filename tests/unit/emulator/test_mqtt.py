@@ -34,9 +34,7 @@ PUBLISHES = st.one_of(
     st.builds(Publish, TOPICS, PAYLOADS, st.integers(1, 2), IDS, st.booleans(), st.booleans()),
 )
 PACKETS: st.SearchStrategy[Packet] = st.one_of(
-    st.builds(
-        Connect, FILTERS, TEXTS, st.none() | PAYLOADS, st.integers(0, 0xFFFF), st.booleans(), st.none() | WILLS
-    ),
+    st.builds(Connect, FILTERS, TEXTS, st.none() | PAYLOADS, st.integers(0, 0xFFFF), st.booleans(), st.none() | WILLS),
     st.builds(Connack, st.integers(0, 5)),
     st.just(Connack(0, session_present=True)),
     PUBLISHES,

@@ -171,7 +171,9 @@ def test_parse_request_takes_null_for_absent() -> None:
     assert dps.parse_request(dps.register_topic("1"), b"{}") == Register("1", "", None)
 
 
-@pytest.mark.parametrize("payload", [b"", b"[]", b'{"csr": 1}', b'{"csr": ""}', b'{"csr": "-"}', b'{"registrationId": 1}'])
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b'{"csr": 1}', b'{"csr": ""}', b'{"csr": "-"}', b'{"registrationId": 1}']
+)
 def test_parse_request_answers_bad_bodies(payload: bytes) -> None:
     """A body that cannot be read is answered, so the error knows the request's id."""
     with pytest.raises(dps.BadRegistration) as caught:

@@ -85,7 +85,14 @@ def test_parse_request_reads_telemetry_of_a_module() -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["", "x", "devices/other/messages/events/", "$iothub/twin/GET/?", "$iothub/twin/GET/?$rid=", "$iothub/methods/res/x/?$rid=1"],
+    [
+        "",
+        "x",
+        "devices/other/messages/events/",
+        "$iothub/twin/GET/?",
+        "$iothub/twin/GET/?$rid=",
+        "$iothub/methods/res/x/?$rid=1",
+    ],
 )
 def test_parse_request_refuses_other_topics(topic: str) -> None:
     """Other devices' topics and broken ones are the peer's mistake."""
@@ -97,4 +104,7 @@ def test_twin_answers_are_those_of_the_article() -> None:
     """Topics of both answers, and a whole twin."""
     assert hub.twin_topic(200, "1") == "$iothub/twin/res/200/?$rid=1"
     assert hub.twin_topic(204, "1", 7) == "$iothub/twin/res/204/?$rid=1&$version=7"
-    assert json.loads(hub.twin_payload({"a": 1}, 3)) == {"desired": {"$version": 1}, "reported": {"a": 1, "$version": 3}}
+    assert json.loads(hub.twin_payload({"a": 1}, 3)) == {
+        "desired": {"$version": 1},
+        "reported": {"a": 1, "$version": 3},
+    }

@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography import x509 as pyca
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -26,7 +27,9 @@ def test_a_leaf_is_for_clients_and_nothing_else() -> None:
     usage = leaf.extensions.get_extension_for_class(pyca.KeyUsage).value
     assert usage.digital_signature
     assert not usage.key_cert_sign
-    assert list(leaf.extensions.get_extension_for_class(pyca.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert list(leaf.extensions.get_extension_for_class(pyca.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.CLIENT_AUTH
+    ]
     assert not leaf.extensions.get_extension_for_class(pyca.BasicConstraints).value.ca
     assert leaf.public_key() == KEY.public_key()
 
@@ -95,7 +98,7 @@ def test_read_csr_has_no_kind_for_other_keys() -> None:
 def test_read_csr_refuses_what_is_no_request() -> None:
     """Bytes, a certificate, a changed signature, and a request without a name."""
     good = x509.build_csr(KEY, "d-1")
-    nameless = pyca.CertificateSigningRequestBuilder().subject_name(pyca.Name([])).sign(KEY, issuing.hashes.SHA256())
+    nameless = pyca.CertificateSigningRequestBuilder().subject_name(pyca.Name([])).sign(KEY, hashes.SHA256())
     changed = good.replace(b"d-1", b"d-2")
     for der in (b"", b"x", LEAF, changed, nameless.public_bytes(Encoding.DER)):
         with pytest.raises(RemoteProtocolError):

@@ -18,7 +18,9 @@ ROOT = issuing.new_root(KeyType.EC_P384, "root", now=NOW)
 ISSUER = issuing.new_issuer(ROOT, "issuer", now=NOW)
 
 
-def chain_for(key: x509.PrivateKey, *, begins: float = NOW, ends: float = NOW + 86400, by: Issuer = ISSUER) -> list[bytes]:
+def chain_for(
+    key: x509.PrivateKey, *, begins: float = NOW, ends: float = NOW + 86400, by: Issuer = ISSUER
+) -> list[bytes]:
     csr = issuing.read_csr(x509.build_csr(key, "d-1"))
     return [issuing.issue_leaf(by, csr, mark=b"", begins=begins, ends=ends), ISSUER.der, ROOT.der]
 
@@ -127,7 +129,11 @@ def test_seals_open_for_their_device_only(der: bytes, device_id: str) -> None:
     device_id = device_id.encode("utf-8", "replace").decode()
     assert sealed == x509.seal_key(der, wrapping, device_id)
     assert x509.open_key(sealed, wrapping, device_id) == der
-    for key, device, text in ((other, device_id, sealed), (wrapping, device_id + "x", sealed), (wrapping, device_id, b"")):
+    for key, device, text in (
+        (other, device_id, sealed),
+        (wrapping, device_id + "x", sealed),
+        (wrapping, device_id, b""),
+    ):
         with pytest.raises(x509.SealBroken):
             x509.open_key(text, key, device)
 

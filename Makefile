@@ -1,0 +1,101 @@
+# certfleet. `make` or `make help` lists the targets.
+#
+# Set-up is done once and again when a pin changes: a stamp in .venv depends on requirements*.txt, one in
+# .certfleet/azurite on Azurite's version. Nothing is installed outside this directory.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+VENV_STAMP := $(VENV)/.installed
+
+AZURITE_VERSION := 3.35.0
+AZURITE := .certfleet/azurite
+# Whoever brings an Azurite by AZURITE_JS needs none from here.
+AZURITE_STAMP := $(if $(AZURITE_JS),,$(AZURITE)/.installed-$(AZURITE_VERSION))
+
+CODE := engine tests function_app.py
+
+# One set-up at a time, also when two makes run in one clone.
+SET_UP := mkdir -p .certfleet && $(if $(shell command -v flock),flock .certfleet/setup.lock) $(MAKE) --no-print-directory -s
+
+# A python3.13 on PATH may be a pyenv shim that only says "command not found", so each is tried out.
+define FIND_PYTHON
+ok='import sys, venv, ensurepip, sqlite3, ssl; sys.exit(sys.version_info[:2] != (3, 13))'
+if python3.13 -c "$$ok" 2>/dev/null; then
+    command -v python3.13
+elif v=$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.13\.[0-9]+$$' | sort -V | tail -n 1) && [ -n "$$v" ]; then
+    echo "$$(pyenv prefix "$$v")/bin/python3.13"
+elif python=$$(uv python find 3.13 2>/dev/null) && "$$python" -c "$$ok" 2>/dev/null; then
+    echo "$$python"
+else
+    echo "Python 3.13 was not found: put python3.13 on PATH, or install it with pyenv (pyenv install 3.13) or uv" >&2
+    exit 1
+fi
+endef
+export FIND_PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help install run run-cert run-hub-connect run-adr run-adr-user up test check check-no-fix build clean-build
+
+help: ## list the targets
+	@echo "usage: make TARGET; targets:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "make itself ends with 2 whenever a target fails; $(PYTHON) -m engine run keeps the run's own exit code."
+
+install: ## set up: Python 3.13 environment, pinned packages, Azurite
+	+@$(SET_UP) $(VENV_STAMP) $(AZURITE_STAMP)
+
+run: install ## carry out one run on this machine: [SPEC=file | SCENARIO=name] [FAULTS=json] [GROUP_KEY=key] [ARGS=...]
+	@exec $(PYTHON) -m engine run $(if $(SPEC),--spec '$(SPEC)') $(if $(SCENARIO),--scenario '$(SCENARIO)') \
+	    $(if $(FAULTS),--faults '$(FAULTS)') $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
+
+run-cert: SCENARIO = cert-renewal
+run-cert: run ## make run SCENARIO=cert-renewal
+run-hub-connect: SCENARIO = connect-churn
+run-hub-connect: run ## make run SCENARIO=connect-churn
+run-adr: SCENARIO = adr-patch
+run-adr: run ## make run SCENARIO=adr-patch
+run-adr-user: SCENARIO = adr-get-patch
+run-adr-user: run ## make run SCENARIO=adr-get-patch
+
+up: install ## start everything and stay, for runs by HTTP: [FAULTS=json] [GROUP_KEY=key] [ARGS=...]
+	@exec $(PYTHON) -m engine up $(if $(FAULTS),--faults '$(FAULTS)') $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
+
+test: install ## run the tests: [TEST=tests/unit/plan/test_pacer.py::name] [ARGS=...]; the same as .venv/bin/python -m pytest
+	@exec $(PYTHON) -m pytest $(TEST) $(ARGS)
+
+check: environment ## format, then lint, types and layers
+	$(PYTHON) -m black --quiet $(CODE)
+	$(PYTHON) -m ruff check --fix $(CODE)
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+
+check-no-fix: environment ## the same without changing a file, for CI
+	$(PYTHON) -m black --check --quiet --diff $(CODE)
+	$(PYTHON) -m ruff check $(CODE)
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+
+build: environment ## make the function package and its requirements in dist/
+	@$(PYTHON) -m engine package --out dist
+
+clean-build: ## remove dist/
+	rm -rf dist
+
+.PHONY: environment
+environment:
+	+@$(SET_UP) $(VENV_STAMP)
+
+$(VENV_STAMP): requirements.txt requirements-dev.txt
+	@python=$$(sh -c "$$FIND_PYTHON") && echo "setting up $(VENV) with $$python" && \
+	    { $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
+	    { rm -rf $(VENV) && "$$python" -m venv $(VENV); }; }
+	@$(PYTHON) -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(AZURITE)/.installed-$(AZURITE_VERSION):
+	@for tool in node npm; do command -v $$tool >/dev/null || \
+	    { echo "$$tool was not found: install Node.js 20 or newer; Azurite, the storage emulator, runs on it" >&2; exit 1; }; done
+	@echo "setting up Azurite $(AZURITE_VERSION) in $(AZURITE)"
+	@mkdir -p $(AZURITE)
+	@npm install --no-audit --no-fund --loglevel=error --prefix $(AZURITE) azurite@$(AZURITE_VERSION) >/dev/null
+	@rm -f $(AZURITE)/.installed-* && touch $@

@@ -1,0 +1,152 @@
+"""The dry run."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.errors import RunRefused
+from engine.plan.estimate import Estimate, estimate
+from engine.plan.spec.runspec import RunSpec
+from engine.plan.target import Targets
+
+type Parse = Callable[[dict[str, Any]], RunSpec]
+
+
+@pytest.fixture
+def estimated(parse: Parse, targets: Targets) -> Callable[[dict[str, Any]], Estimate]:
+    """From a document to its estimate, against staging unless it says otherwise."""
+
+    def to_estimate(document: dict[str, Any]) -> Estimate:
+        spec = parse({"target": "staging", **document})
+        return estimate(spec, targets.by_name[spec.target])
+
+    return to_estimate
+
+
+type Estimated = Callable[[dict[str, Any]], Estimate]
+
+
+def test_estimate_of_a_roll_out_by_jobs(estimated: Estimated):
+    """Batches, waves, cores, connections, time and cost of 10,000 devices in two minutes."""
+    document = {
+        "scenario": "provision", "devices": {"count": 10_000}, "load": {"rampUp": "2m"}, "execution": {"runner": "job"}
+    }  # fmt: skip
+    shown = estimated(document).to_json()
+    assert shown["binding"]["limit"] == "dps.registrations"
+    assert "dps.registrations" not in [need["limit"] for need in shown["limits"]]
+    assert {name: shown[name] for name in ("batches", "waves", "runner", "cores", "outboundAddresses")} == {
+        "batches": 20, "waves": 2, "runner": "job", "cores": 10, "outboundAddresses": 1
+    }  # fmt: skip
+    assert shown["inFlight"] == 2_584
+    assert shown["duration"] == "3m2s"
+    assert shown["operations"] == {"dps.register": 10_000, "hub.connect": 10_000}
+    assert shown["cost"] == {"computeUsd": 0.06, "targetSide": "not included: 10,000 DPS registrations"}
+    assert shown["warnings"] == [
+        "dps.registrations: about 80 % throttled; rampUp 11m7s would fit",
+        "cert.issue: unknown: put what the service tells into the profile's quotas",
+    ]
+    assert json.dumps(shown, allow_nan=False)
+
+
+def test_estimate_against_the_emulator_has_no_limits(estimated: Estimated):
+    """The embedded target binds nothing and costs nothing."""
+    shown = estimated({"scenario": "cert-lifecycle", "target": "local"}).to_json()
+    assert shown["binding"]["limit"] == "emulator"
+    assert shown["binding"]["effect"] == "emulator: none"
+    assert (shown["limits"], shown["warnings"]) == ([], [])
+    assert shown["cost"] == {"computeUsd": 0.0, "targetSide": "none: the embedded emulator"}
+    assert shown["runner"] == "activity"
+
+
+@pytest.mark.parametrize(
+    ("document", "in_flight"),
+    [
+        ({"scenario": "cert-renewal", "devices": {"count": 3_000}}, 3_000),
+        ({"scenario": "provision", "devices": {"count": 2_000}, "load": {"rampUp": "62s"}}, 1_000),
+        ({"scenario": "provision", "devices": {"count": 2_000}, "load": {"rampUp": "62s", "maxInFlight": 9}}, 9),
+        ({"scenario": "connect-churn", "devices": {"count": 2_000}, "load": {"executor": "max-rate"}}, 2_000),
+        ({"scenario": "provision", "devices": {"count": 1}, "load": {"rampUp": "1h"}}, 1),
+    ],
+)
+def test_estimate_counts_connections(estimated: Estimated, document: dict[str, Any], in_flight: int):
+    """Rate times time held, at most the places there are, or all devices where they stay connected."""
+    assert estimated(document).in_flight == in_flight
+
+
+@pytest.mark.parametrize(
+    ("document", "duration_s"),
+    [
+        ({"scenario": "cert-renewal"}, 300 + 16),
+        ({"scenario": "provision", "load": {"rampUp": "60s"}}, 60 + 31),
+        ({"scenario": "provision", "load": {"rampUp": "60s", "maxInFlight": 2}}, 155 + 31),
+        ({"scenario": "provision", "load": {"rampUp": "60s"},
+          "execution": {"batchSize": 5, "maxParallelBatches": 1}}, 60 + 2 * 31),
+        ({"scenario": "cert-renewal", "devices": {"count": 1_500, "source": "create"}}, 300 + 16 + 100),
+        ({"scenario": "adr-patch", "devices": {"count": 1_500, "source": "create"}}, 300 + 5),
+        ({"scenario": "cert-renewal", "target": "local", "devices": {"source": "create"}}, 300 + 5),
+        ({"scenario": "cert-throttle", "devices": {"count": 5}}, 60 + 10),
+    ],
+)  # fmt: skip
+def test_estimate_adds_up_the_time(estimated: Estimated, document: dict[str, Any], duration_s: float):
+    """Load or turns, an iteration for each wave's end, and preparing where every device is new."""
+    assert estimated(document).duration_s == pytest.approx(duration_s, abs=1)
+
+
+def test_estimate_warns_of_preparing_that_may_be_needed(estimated: Estimated):
+    """When stored devices may be missing, what registering all of them takes is a warning, not a refusal."""
+    found = estimated(
+        {"scenario": "cert-renewal", "devices": {"count": 100_000}, "execution": {"maxParallelBatches": 200}}
+    )
+    assert "prepare: up to 1h51m7s more when no device is stored yet" in found.warnings
+    stored = estimated({"scenario": "cert-renewal", "devices": {"source": "stored-only"}})
+    assert not any(warning.startswith("prepare: ") for warning in stored.warnings)
+
+
+@pytest.mark.parametrize(
+    ("document", "warns"),
+    [
+        ({"scenario": "provision", "devices": {"count": 5_001}}, True),
+        ({"scenario": "cert-renewal", "load": {"duration": "21m"}}, True),
+        ({"scenario": "cert-renewal", "load": {"duration": "21m"}, "execution": {"runner": "activity"}}, False),
+        ({"scenario": "provision", "devices": {"count": 5_000}}, False),
+    ],
+)
+def test_estimate_warns_where_a_job_would_do_better(estimated: Estimated, document: dict[str, Any], warns: bool):
+    """`auto` says when it would have chosen a job."""
+    assert any(warning.startswith("runner: ") for warning in estimated(document).warnings) is warns
+
+
+def test_estimate_prices_activities_by_memory(estimated: Estimated):
+    """Two batches for 316 s in 2 GiB each, in cents rounded up."""
+    found = estimated({"scenario": "cert-renewal", "devices": {"count": 1_000}})
+    assert found.compute_usd == 0.04
+    assert found.cores == 1
+    assert found.target_side == "not included: what the services charge by the unit"
+
+
+@pytest.mark.parametrize(
+    ("document", "facts"),
+    [
+        ({"scenario": "cert-renewal", "load": {"duration": "3h"}}, ("limits.maxDuration", "2h", "3h16s", "")),
+        ({"scenario": "cert-renewal", "devices": {"count": 5_000}, "limits": {"maxCostUsd": 0.1}},
+         ("limits.maxCostUsd", "0.1", "0.17", "USD")),
+        ({"scenario": "cert-renewal", "target": "small", "load": {"duration": "50m"}},
+         ("small.ceilings.costUsd", "0.01", "0.16", "USD")),
+    ],
+)  # fmt: skip
+def test_estimate_refuses_what_is_over_budget(estimated: Estimated, document: dict[str, Any], facts: tuple[str, ...]):
+    """Time and cost above what the spec or its target allow are refused with limit, value, need and unit."""
+    with pytest.raises(RunRefused) as caught:
+        estimated(document)
+    refused = caught.value
+    assert refused.reason == "over-budget"
+    assert (refused.limit, refused.value, refused.need, refused.unit) == facts
+
+
+def test_estimate_refuses_batches_that_cannot_run_at_once(estimated: Estimated):
+    """Our own capacity refuses in the dry run as well."""
+    with pytest.raises(RunRefused) as caught:
+        estimated({"scenario": "cert-renewal", "devices": {"count": 5_001}})
+    assert caught.value.reason == "over-quota"

@@ -1,0 +1,222 @@
+"""Every environment variable, typed and checked together."""
+
+import base64
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SettingsError
+from engine.settings import Settings, is_in_azure
+
+STATE_KEY = base64.b64encode(bytes(range(64))).decode()
+GROUP_KEY = base64.b64encode(b"group key").decode()
+LEAST = {"STATE_KEY": STATE_KEY, "LOCAL_STORE": "/var/state"}
+AZURE = {
+    "STATE_KEY": STATE_KEY,
+    "STORAGE_ACCOUNT_URL": "https://x.blob.core.windows.net",
+    "WEBSITE_INSTANCE_ID": "1",
+}
+
+
+def problems(environ: dict[str, str]) -> dict[str, str]:
+    """What is wrong with an environment, message by variable."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(environ)
+    return caught.value.problems
+
+
+def test_settings_need_a_key_and_a_place():
+    """With a key and one store, everything else has its default."""
+    settings = Settings.from_env(LEAST)
+    assert settings == Settings(state_key=bytes(range(64)), local_store="/var/state")
+    assert (settings.storage_container_name, settings.results_container_name) == ("scale", "results")
+    assert (settings.counter_blob_prefix, settings.device_data_blob_prefix) == ("counter", "data")
+    assert (settings.max_devices, settings.min_file_descriptors, settings.strict_fd_check) == (100_000, 65_536, False)
+    assert (settings.default_target, settings.claim_lease_s, settings.allowed_hosts) == ("local", 30.0, ())
+
+
+def test_settings_name_what_is_missing_and_what_for():
+    """An empty environment is told everything it needs, in one error."""
+    found = problems({})
+    assert found == {
+        "STORAGE_ACCOUNT_URL": "expected exactly one of STORAGE_ACCOUNT_URL, STORAGE_CONN_STR, LOCAL_STORE "
+        "as the place of all state, found 0",
+        "STATE_KEY": "missing: base64 of 64 bytes that wrap device keys at rest",
+    }
+
+
+def test_settings_read_every_variable():
+    """Each variable has its field; blanks around values are not part of them."""
+    registry = {"subscription": "s", "resourceGroup": "r", "namespace": "n", "location": "l"}
+    settings = Settings.from_env({
+        **AZURE,
+        "STORAGE_CONTAINER_NAME": " scale-2 ",
+        "RESULTS_CONTAINER_NAME": "res",
+        "COUNTER_BLOB_PREFIX": "a/b",
+        "DEVICE_DATA_BLOB_PREFIX": "d",
+        "AZURE_CLIENT_ID": "0-0",
+        "PROVISIONING_HOST": "global.example",
+        "PROVISIONING_IDSCOPE": "0ne",
+        "PROVISIONING_SAS_KEY": GROUP_KEY,
+        "ADR_SUBSCRIPTION_ID": "s",
+        "ADR_RESOURCE_GROUP": "r",
+        "ADR_NAMESPACE": "n",
+        "ADR_LOCATION": "l",
+        "TARGETS": ' {"staging": {}}',
+        "ALLOWED_HOSTS": "*.Azure-Devices.net, global.example\tother",
+        "DEFAULT_TARGET": "staging",
+        "LOCAL_EMULATOR": '{"host": "127.0.0.1"}',
+        "LOCAL_GROUP_KEY": GROUP_KEY,
+        "MAX_DEVICES": "10000000",
+        "MIN_FILE_DESCRIPTORS": "1024",
+        "STRICT_FD_CHECK": "True",
+        "RUN_SCHEDULE": "0 30 2 * * *",
+        "SCHEDULED_SPEC": '{"scenario": "provision"}',
+        "CLAIM_LEASE": "2m",
+    })  # fmt: skip
+    assert settings == Settings(
+        state_key=bytes(range(64)),
+        storage_account_url="https://x.blob.core.windows.net",
+        storage_container_name="scale-2",
+        results_container_name="res",
+        counter_blob_prefix="a/b",
+        device_data_blob_prefix="d",
+        azure_client_id="0-0",
+        provisioning_host="global.example",
+        provisioning_idscope="0ne",
+        provisioning_sas_key=GROUP_KEY,
+        adr=registry,
+        targets='{"staging": {}}',
+        allowed_hosts=("*.azure-devices.net", "global.example", "other"),
+        default_target="staging",
+        local_emulator='{"host": "127.0.0.1"}',
+        local_group_key=GROUP_KEY,
+        max_devices=10_000_000,
+        min_file_descriptors=1024,
+        strict_fd_check=True,
+        run_schedule="0 30 2 * * *",
+        scheduled_spec='{"scenario": "provision"}',
+        claim_lease_s=120.0,
+        is_in_azure=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STATE_KEY", "not base64!"),
+        ("STATE_KEY", base64.b64encode(bytes(32)).decode()),
+        ("STATE_KEY", "@Microsoft.KeyVault(SecretUri=https://v/secrets/k)"),
+        ("STORAGE_CONTAINER_NAME", "Scale"),
+        ("STORAGE_CONTAINER_NAME", "ab"),
+        ("RESULTS_CONTAINER_NAME", "a--b"),
+        ("COUNTER_BLOB_PREFIX", "/a"),
+        ("DEVICE_DATA_BLOB_PREFIX", "a b"),
+        ("TARGETS", "[]"),
+        ("TARGETS", "{"),
+        ("TARGETS", "/no/such/file.json"),
+        ("TARGETS", "no\0file"),
+        ("ALLOWED_HOSTS", "a.example https://b.example"),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "a.*.example"),
+        ("LOCAL_GROUP_KEY", "not base64!"),
+        ("MAX_DEVICES", "0"),
+        ("MAX_DEVICES", "10000001"),
+        ("MAX_DEVICES", "many"),
+        ("MAX_DEVICES", "1e3"),
+        ("MIN_FILE_DESCRIPTORS", "-1"),
+        ("STRICT_FD_CHECK", "maybe"),
+        ("RUN_SCHEDULE", "every day"),
+        ("SCHEDULED_SPEC", "provision"),
+        ("SCHEDULED_SPEC", "[" * 100_000),
+        ("CLAIM_LEASE", "30"),
+        ("CLAIM_LEASE", "4s"),
+        ("CLAIM_LEASE", "11m"),
+    ],
+)
+def test_settings_refuse_what_a_variable_cannot_be(name: str, value: str):
+    """A wrong value is refused under its variable's name, and nothing of a secret is repeated."""
+    found = problems({**LEAST, name: value})
+    assert found.keys() == {name}
+    if name.endswith("_KEY"):
+        assert value not in found[name]
+
+
+@pytest.mark.parametrize("url", ["x.blob.core.windows.net", "https://x/?sig=abc", "ftp://x", "https://"])
+def test_settings_refuse_an_account_that_is_no_url(url: str):
+    """The account's URL carries no signature."""
+    assert problems({"STATE_KEY": STATE_KEY, "STORAGE_ACCOUNT_URL": url}).keys() == {"STORAGE_ACCOUNT_URL"}
+
+
+def test_settings_refuse_two_places():
+    """State lies in one place."""
+    found = problems({**LEAST, "STORAGE_CONN_STR": "UseDevelopmentStorage=true"})
+    assert found["LOCAL_STORE"].endswith("found 2")
+
+
+@pytest.mark.parametrize("name", ["STORAGE_CONN_STR", "LOCAL_STORE"])
+def test_settings_refuse_local_places_in_azure(name: str):
+    """A connection string is a key, and an instance's disk is gone with it."""
+    found = problems({"STATE_KEY": STATE_KEY, "WEBSITE_INSTANCE_ID": "1", name: "x"})
+    assert found == {name: "refused in Azure: use STORAGE_ACCOUNT_URL and a managed identity"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_azure"),
+    [
+        ({}, False),
+        ({"WEBSITE_INSTANCE_ID": "1"}, True),
+        ({"CONTAINER_APP_JOB_NAME": "batch"}, True),
+        ({"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}, True),
+        ({"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, False),
+        ({"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "WEBSITE_INSTANCE_ID": "1"}, False),
+    ],
+)
+def test_azure_is_told_by_its_variables(environ: dict[str, str], is_azure: bool):
+    """An instance or a job in Azure says so, and the local tools say Development."""
+    assert is_in_azure(environ) is is_azure
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"PROVISIONING_HOST": "h"}, {"PROVISIONING_IDSCOPE", "PROVISIONING_SAS_KEY"}),
+        ({"PROVISIONING_HOST": "h", "PROVISIONING_IDSCOPE": "s"}, {"PROVISIONING_SAS_KEY"}),
+        ({"PROVISIONING_SAS_KEY": GROUP_KEY}, {"PROVISIONING_HOST", "PROVISIONING_IDSCOPE"}),
+        ({"ADR_NAMESPACE": "n"}, {"ADR_SUBSCRIPTION_ID", "ADR_RESOURCE_GROUP", "ADR_LOCATION"}),
+        ({"LOCAL_EMULATOR": "{}"}, {"LOCAL_GROUP_KEY"}),
+    ],
+)
+def test_settings_that_belong_together_come_together(given: dict[str, str], missing: set[str]):
+    """Some of a group name the others, and what they are for."""
+    found = problems({**LEAST, **given})
+    assert found.keys() == missing
+    assert all(text.startswith("missing: the ") for text in found.values())
+
+
+def test_settings_take_a_group_key_alone():
+    """The emulator's key may lie there before the emulator does."""
+    assert Settings.from_env({**LEAST, "LOCAL_GROUP_KEY": GROUP_KEY}).local_group_key == GROUP_KEY
+
+
+def test_settings_read_targets_from_a_file(tmp_path: Path):
+    """TARGETS may be the path of a JSON file."""
+    path = tmp_path / "targets.json"
+    path.write_text('{"staging": {}}', encoding="utf-8")
+    assert Settings.from_env({**LEAST, "TARGETS": str(path)}).targets == '{"staging": {}}'
+    path.write_bytes(b"\xff")
+    assert problems({**LEAST, "TARGETS": str(path)}).keys() == {"TARGETS"}
+    path.write_text("[]", encoding="utf-8")
+    assert problems({**LEAST, "TARGETS": str(path)}) == {"TARGETS": "expected a JSON object"}
+
+
+def test_settings_keep_secrets_to_themselves():
+    """Neither keys nor a connection string are in the repr."""
+    settings = Settings.from_env({
+        "STATE_KEY": STATE_KEY, "STORAGE_CONN_STR": "AccountKey=abc", "LOCAL_GROUP_KEY": GROUP_KEY,
+        "PROVISIONING_HOST": "h", "PROVISIONING_IDSCOPE": "s", "PROVISIONING_SAS_KEY": GROUP_KEY,
+    })  # fmt: skip
+    hidden = {field.name for field in dataclasses.fields(settings) if not field.repr}
+    assert hidden == {"state_key", "storage_conn_str", "provisioning_sas_key", "local_group_key"}
+    assert not any(secret in repr(settings) for secret in (GROUP_KEY, "AccountKey", repr(bytes(range(64)))))
