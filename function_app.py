@@ -105,3 +105,9 @@ def stop_run(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
 def close_run(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
     """Merge, judge and report."""
     return closing.close_run(order, wiring.means())
+
+
+@app.activity_trigger(input_name="order")
+def give_up(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
+    """End a run that cannot be closed."""
+    return closing.give_up(order, wiring.means())

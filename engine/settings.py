@@ -95,11 +95,10 @@ def _storage(reader: "_Reader") -> dict[str, Any]:
     for name in _LOCAL_STORES:
         if name in given and is_in_azure(reader.environ):
             reader.problems[name] = "refused in Azure: use STORAGE_ACCOUNT_URL and a managed identity"
-    url = r"https?://[^\s/]+(?:/[^\s?#]*)?"
     return {
         "state_key": reader.state_key("STATE_KEY"),
         "storage_conn_str": reader.text("STORAGE_CONN_STR"),
-        "storage_account_url": reader.checked("STORAGE_ACCOUNT_URL", "", pattern=url, expected="a URL without a query"),
+        "storage_account_url": reader.url("STORAGE_ACCOUNT_URL"),
         "local_store": reader.text("LOCAL_STORE"),
         "storage_container_name": reader.container("STORAGE_CONTAINER_NAME", "scale"),
         "results_container_name": reader.container("RESULTS_CONTAINER_NAME", "results"),
@@ -157,6 +156,13 @@ class _Reader:
         value = self.text(name) or default
         if value and not re.fullmatch(pattern, value):
             self.problems[name] = f"expected {expected}, found {value!r}"
+        return value
+
+    def url(self, name: str) -> str:
+        """A URL without a query; a wrong one is not repeated, it may end in a signature."""
+        value = self.text(name)
+        if value and not re.fullmatch(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", value):
+            self.problems[name] = "expected a URL without a query"
         return value
 
     def container(self, name: str, default: str) -> str:

@@ -1,12 +1,14 @@
 """Picks the adapters and puts them together; the only place that does."""
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from engine.adapters.directory import DirectoryStore
 from engine.adapters.durable import DurableOrchestration
 from engine.adapters.mqtt.wire import MqttWire
 from engine.adapters.secrets import EnvironmentSecrets
-from engine.plan.target import LOCAL_SECRET, Targets, env_profile, parse_targets
+from engine.errors import LaunchError, Problem, SettingsError, SpecError
+from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Targets, env_profile, parse_targets
 from engine.ports import Clock, Store, Wire
 from engine.run import api, schedules, workflow
 from engine.run.means import Means
@@ -32,11 +35,26 @@ from engine.settings import Settings
 
 SEED_BITS = 53
 
+_VARIABLES = {LOCAL: "LOCAL_EMULATOR", ENV: "PROVISIONING_HOST"}
+"""The profiles that are not in TARGETS, and the variable that makes them."""
+
+_log = logging.getLogger("certfleet")
+
 
 @cache
 def means() -> Means:
-    """What this process works with. Raises SettingsError, SpecError naming everything that is wrong."""
-    return make_means(Settings.from_env(os.environ), os.environ)
+    """What this process works with. Raises SettingsError naming every variable that is missing or wrong."""
+    try:
+        return make_means(Settings.from_env(os.environ), os.environ)
+    except SettingsError as wrong:
+        _tell_once(str(wrong))
+        raise
+
+
+@cache
+def _tell_once(text: str) -> None:
+    """An app that is not set up says so once, and not with every request and every tick."""
+    _log.error("the settings are missing or wrong: %s", text)
 
 
 def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
@@ -66,18 +84,17 @@ def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
 
 
 def make_targets(settings: Settings) -> Targets:
-    """The target profiles of these settings. Raises SpecError."""
-    return parse_targets(
-        settings.targets,
-        allowed_hosts=settings.allowed_hosts,
-        default=settings.default_target,
-        env=(
-            env_profile(settings.provisioning_host, settings.provisioning_idscope, settings.adr)
-            if settings.provisioning_host
-            else None
-        ),
-        local=settings.local_emulator,
-    )
+    """The target profiles of these settings. Raises SettingsError naming the variables that are wrong."""
+    try:
+        return parse_targets(
+            settings.targets,
+            allowed_hosts=settings.allowed_hosts,
+            default=settings.default_target,
+            env=env_profile(settings.provisioning_host, settings.provisioning_idscope, settings.adr),
+            local=settings.local_emulator,
+        )
+    except SpecError as wrong:
+        raise SettingsError(_by_variable(wrong.problems)) from wrong
 
 
 async def answer(handler: api.Handler, request: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
@@ -88,20 +105,33 @@ async def answer(handler: api.Handler, request: func.HttpRequest, client: Durabl
         headers=functions.headers_of(request),
         run_id=str(request.route_params.get("id", "")),
     )
-    found = await asyncio.to_thread(lambda: api.answer(handler, asked, means()))
-    await _carry_out(found, client)
+    found = await asyncio.to_thread(_answered, handler, asked)
+    try:
+        await _carry_out(found, client)
+    except LaunchError as failed:
+        found = api.refusal(failed)
     return functions.response(found.status, found.body, headers=found.headers, content_type=found.content_type)
 
 
 async def tick(client: DurableFunctionsClient) -> None:
-    """What is due is started."""
+    """What is due is started; what cannot be is logged."""
     for found in await asyncio.to_thread(lambda: list(schedules.tick(means()))):
+        if found.status >= HTTPStatus.BAD_REQUEST:
+            _log.error("the scheduled run was refused: %s", found.body.decode())
         await _carry_out(found, client)
 
 
 def orchestrate(context: task.OrchestrationContext, order: Mapping[str, Any]) -> workflow.Ask:
     """The orchestrator over Durable Functions."""
     return workflow.orchestrate(DurableOrchestration(context), order)
+
+
+def _answered(handler: api.Handler, asked: api.Request) -> api.Answer:
+    try:
+        found = means()
+    except SettingsError as wrong:
+        return api.refusal(wrong)
+    return api.answer(handler, asked, found)
 
 
 async def _carry_out(found: api.Answer, client: DurableFunctionsClient) -> None:
@@ -119,6 +149,16 @@ def _store(settings: Settings, container: str) -> Store:
     client_id = settings.azure_client_id
     credential = ManagedIdentityCredential(client_id=client_id) if client_id else DefaultAzureCredential()
     return BlobStore.from_account_url(settings.storage_account_url, container, credential)
+
+
+def _by_variable(problems: Iterable[Problem]) -> dict[str, str]:
+    """What is wrong with the profiles, by the variable that each was made of."""
+    told: dict[str, str] = {}
+    for problem in problems:
+        variable = _VARIABLES.get(problem.path.partition("/")[2].partition("/")[0], "TARGETS")
+        line = f"{problem.path} {problem.message}".strip()
+        told[variable] = f"{told[variable]}; {line}" if variable in told else line
+    return told
 
 
 def _secret_variables(targets: Targets) -> Mapping[str, str]:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 WITHIN_S = 5.0
 
@@ -12,8 +12,9 @@ WITHIN_S = 5.0
 def read_counters(control: str) -> Mapping[str, Any] | None:
     """The counts by name, None when the emulator cannot be asked: the run's own numbers do not depend on it."""
     try:
-        with urlopen(f"{control}/stats", timeout=WITHIN_S) as answer:
+        # The emulator is next door: whatever proxy the environment names is not on the way there.
+        with build_opener(ProxyHandler({})).open(f"{control}/stats", timeout=WITHIN_S) as answer:
             found = json.load(answer)
-    except (URLError, OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return None
     return found if isinstance(found, dict) else None

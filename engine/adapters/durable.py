@@ -24,12 +24,16 @@ class DurableOrchestration:
         return self._context.call_activity(name, input=dict(order), retry_policy=policy if attempts > 1 else None)
 
     def all(self, tasks: Sequence[Any]) -> Any:
-        """See Orchestration; whoever yields it inside `first` never sees a failed child's error."""
+        """See Orchestration; yielded by itself it would raise the first failure, inside `first` it never does."""
         return task.when_all(list(tasks))
 
     def first(self, tasks: Sequence[Any]) -> Any:
         """See Orchestration."""
         return task.when_any(list(tasks))
+
+    def failure(self, task: Any) -> str:
+        """See Orchestration."""
+        return (task.get_exception().details.message or "it did not say why") if task.is_failed else ""
 
     def event(self, name: str) -> Any:
         """See Orchestration."""

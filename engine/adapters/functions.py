@@ -8,6 +8,8 @@ import azure.functions as func
 import grpc
 from azure.durable_functions import DurableFunctionsClient
 
+from engine.errors import LaunchError
+
 ORCHESTRATOR = "run"
 
 _log = logging.getLogger("certfleet.http")
@@ -24,12 +26,12 @@ def response(status: int, body: bytes, *, headers: Mapping[str, str], content_ty
 
 
 async def start(client: DurableFunctionsClient, instance_id: str, order: Mapping[str, Any]) -> None:
-    """The orchestration runs; one that was started before is left alone."""
+    """The orchestration runs; one that was started before is left alone. Raises LaunchError."""
     try:
         await client.schedule_new_orchestration(ORCHESTRATOR, input=dict(order), instance_id=instance_id)
     except grpc.RpcError as refused:
         if refused.code() is not grpc.StatusCode.ALREADY_EXISTS:
-            raise
+            raise LaunchError(instance_id, f"its orchestration could not be started: {refused.code()}") from refused
         _log.info("the orchestration was started before")
 
 

@@ -25,10 +25,11 @@ class Fleet:
     ) -> None:
         self.sessions = sessions
         self.busy = 0
-        self.is_free: Callable[[int], None] = lambda channel: None
+        self.is_free: Callable[[int], None] = lambda _: None
         self._wire, self._courier, self._ledger, self._monitor = wire, courier, ledger, monitor
         self._timers: list[tuple[float, int]] = []
         self._alarms = [math.inf] * len(sessions)
+        self._loud = 0
 
     @property
     def next_alarm(self) -> float:
@@ -57,6 +58,19 @@ class Fleet:
                 self._drive(channel, partial(session.expire, now), was_busy=session.is_busy)
             else:
                 self._set_alarm(channel)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether all that is under way can still be answered, but not in time.
+
+        Asked every turn: it looks at the session that was not quiet the last time before it looks at all others.
+        """
+        for n in range(len(self.sessions) if self.busy else 0):
+            channel = (self._loud + n) % len(self.sessions)
+            session = self.sessions[channel]
+            if session.is_busy and not session.is_overdue(now):
+                self._loud = channel
+                return False
+        return True
 
     def end_load(self, at: float) -> None:
         """What begins then or later belongs to the drain."""

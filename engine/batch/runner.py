@@ -194,7 +194,7 @@ class _Runner:
             self._phase = self._phase_of(now)
             self._call(self._roster.calls(now - self._load_start), now)
             due = self._roster.next_due() + self._load_start
-            if now >= self._load_end or (self._load_end == math.inf and due == math.inf and self._is_quiet(now)):
+            if now >= self._load_end or (self._load_end == math.inf and due == math.inf and self._fleet.is_quiet(now)):
                 break
             self._turn(min(due, self._load_end))
         now = self._clock.now()
@@ -240,12 +240,11 @@ class _Runner:
             self._stop = Stop.STORE
         return self._stop is not Stop.STORE
 
-    def _is_quiet(self, now: float) -> bool:
-        """Whether all that is left of a load without an end can still be answered, but not in time."""
-        return all(not s.is_busy or s.is_overdue(now) for s in self._sessions)
-
     def _phase_of(self, at: float) -> Phase:
-        return Phase.RAMP if at - self._load_start < self._work.ramp_s else Phase.STEADY
+        since_s = at - self._load_start
+        if since_s < 0:
+            return Phase.PREPARE
+        return Phase.RAMP if since_s < self._work.ramp_s else Phase.STEADY
 
     # -- one turn ------------------------------------------------------------------------------------------
 

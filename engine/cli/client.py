@@ -22,6 +22,9 @@ NO_RUN: Final = frozenset({400, 409, 413, 422})
 DOCUMENTS: Final[Mapping[str, str]] = {"summary.json": "results", "timeline.csv": "timeline", "report.md": "report"}
 """The files of a run, and where each is found."""
 
+FINISHED: Final = "finished"
+"""The state that a run stays in."""
+
 type Json = dict[str, Any]
 
 
@@ -46,6 +49,11 @@ class Api:
             if no.status not in NO_RUN:
                 raise
             raise SpecRefused(no.status, no.reason, str(no), problems=no.problems) from None
+
+    def live_runs(self) -> list[str]:
+        """The ids of the latest runs that are not finished."""
+        runs = self._json("GET", "/api/runs").get("runs", [])
+        return [str(run["runId"]) for run in runs if run.get("state") != FINISHED]
 
     def look(self, run_id: str) -> Json:
         """How the run is doing."""

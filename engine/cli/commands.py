@@ -13,7 +13,7 @@ from engine.adapters.clock import SystemClock
 from engine.cli import asking, summary
 from engine.cli.client import Api, Json
 from engine.cli.errors import CommandFailed
-from engine.cli.follow import Ended, Watch, cancel, post, see_through, write_out
+from engine.cli.follow import Ended, Watch, cancel, clear, post, see_through, write_out
 from engine.cli.interrupts import Interrupts
 from engine.cli.package import build
 from engine.cli.screen import make_console, shown_on
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         api, clock = Api(station.url), SystemClock()
         with interrupts.patiently(), shown_on(console, clock) as screen:
             watch = Watch(api, clock, screen, lambda: interrupts.asked, station.check)
+            clear(watch)
             accepted = post(watch, json.dumps(asked.spec).encode(), asked.run_id)
             folder = asking.folder_of(options.out, str(accepted["runId"]))
             screen.say(_accepted(accepted))

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from engine.cli.client import DOCUMENTS, Api, Json
+from engine.cli.client import DOCUMENTS, FINISHED, Api, Json
 from engine.cli.errors import CommandFailed, Refused, Unreachable
 from engine.cli.screen import Screen
 from engine.ports import Clock
@@ -16,8 +16,10 @@ PATIENCE_S: Final = 30.0
 
 AGAIN_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
+CLEARED_WITHIN_S: Final = 60.0
+"""How long runs that were left behind may take to drain."""
+
 _SLICE_S: Final = 0.1
-_FINISHED: Final = "finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,23 @@ class Ended:
 
     view: Json
     documents: Mapping[str, bytes]
+
+
+def clear(watch: Watch) -> None:
+    """Cancel what a command that was killed has left unfinished: its load would be measured too. Raises Unreachable.
+
+    What takes longer than CLEARED_WITHIN_S goes on, and that is said.
+    """
+    left = persist(watch, watch.api.live_runs)
+    for run_id in left:
+        watch.screen.say(f"run {run_id} was left unfinished by an earlier command: cancelling it")
+        cancel(watch, run_id)
+    give_up = watch.clock.now() + CLEARED_WITHIN_S
+    while left and (left := persist(watch, watch.api.live_runs)) and not watch.asked():
+        if watch.clock.now() >= give_up:
+            watch.screen.say(f"run {', '.join(left)} still drains: its load disturbs this run's")
+            return
+        _pause(watch, is_cancelled=False)
 
 
 def post(watch: Watch, spec: bytes, run_id: str | None) -> Json:
@@ -60,7 +79,7 @@ def follow(watch: Watch, run_id: str) -> Json:
     while True:
         view = persist(watch, lambda: watch.api.look(run_id))
         watch.screen.show(view)
-        if view.get("state") == _FINISHED:
+        if view.get("state") == FINISHED:
             return view
         if watch.asked() and not is_cancelled:
             is_cancelled = True

@@ -24,6 +24,7 @@ from engine.cli.errors import ChildDied, CommandFailed
 from engine.cli.interrupts import NUMBERS, undisturbed
 
 READY_WITHIN_S: Final = 60.0
+KILLED_WITHIN_S: Final = 2.0
 LOOK_EVERY_S: Final = 0.02
 TAIL_LINES: Final = 15
 _TAIL_BYTES: Final = 16 * 1024
@@ -40,6 +41,7 @@ class Child:
     log: Path
     stdout: IO[bytes] = field(repr=False)
     grace_s: float
+    dies_by: signal.Signals = signal.SIGKILL
 
     def check(self) -> None:
         """Raise ChildDied when it has ended."""
@@ -73,9 +75,13 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """End it and all that it started, now."""
+        """End it and all that it started, now; what dies by SIGTERM gets a moment to write down what it has."""
         if self.stdout.closed:  # done before, and its number may be another's by now
             return
+        if self.dies_by is signal.SIGTERM and self.process.poll() is None:
+            self._signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(KILLED_WITHIN_S)
         self._signal(signal.SIGKILL)
         self.process.wait()
         self.stdout.close()
@@ -125,7 +131,7 @@ def start(
     except OSError as error:
         stdout.close()
         raise CommandFailed(f"{name} cannot be started: {command[0]}: {error.strerror or error}") from error
-    return Child(name, process, log, stdout, grace_s)
+    return Child(name, process, log, stdout, grace_s, dies_by)
 
 
 def stop_all(children: Sequence[Child]) -> None:

@@ -135,10 +135,11 @@ def plan_run(spec: RunSpec, *, run_id: str, ranges: Sequence[tuple[int, int]], t
     Raises RunRefused "over-quota" when batches that must run together are more than may run in parallel.
     """
     waves = waves_of(spec)
-    allotted = _cut(ranges, [_share(spec.devices.count, waves[-1].stop, index) for index in range(waves[-1].stop)])
+    sizes = [_share(spec.devices.count, waves[-1].stop, index) for index in range(waves[-1].stop)]
+    pieces = list(_cut(ranges, sizes))
     batches: list[Batch] = []
     for number, indexes in enumerate(waves):
-        held = [next(allotted) for _ in indexes]
+        held = pieces[indexes.start : indexes.stop]
         wave = _Wave(number, indexes, sum(part.count for parts in held for part in parts))
         batches += [_batch(spec, target, wave=wave, place=place, ranges=parts) for place, parts in enumerate(held)]
     return RunPlan(run_id=run_id, batches=tuple(batches), waves=tuple(tuple(indexes) for indexes in waves))

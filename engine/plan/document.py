@@ -63,7 +63,7 @@ def section_at(model: type[BaseModel], location: Sequence[str | int]) -> type[Ba
     """The model that describes the object at a place of a document."""
     for part in location:
         fields = {field.alias: field.annotation for field in model.model_fields.values()}
-        model = model if isinstance(part, int) else next(_models(fields[part]))
+        model = model if isinstance(part, int) else _models(fields[part])[0]
     return model
 
 
@@ -135,11 +135,10 @@ def _allowed(model: type[BaseModel], name: str | int) -> str:
     return next((str(rule.allowed) for rule in field.metadata if hasattr(rule, "allowed")), "")
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
 def _whole(message: str, allowed: str = "a JSON object in UTF-8") -> SpecError:

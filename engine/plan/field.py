@@ -158,15 +158,21 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string that matches a pattern as a whole; `allowed` is the pattern in words."""
+    """A string that matches a pattern as a whole; `allowed` is the pattern in words.
+
+    What was found stays out of the refusal where it may be a secret in the wrong place.
+    """
 
     pattern: str
     allowed: str
+    may_be_secret: bool = False
 
     def parse(self, found: object) -> str:
         """The string, or a refusal."""
         if isinstance(found, str) and re.fullmatch(self.pattern, found):
             return found
+        if self.may_be_secret:
+            raise PydanticCustomError(REFUSED, "expected a string of another form", {"allowed": self.allowed})
         raise refusal(found, "a string", self.allowed)
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -226,9 +226,11 @@ def _mix(word: int) -> int:
 
 
 def _settle(due: Callable[[int], float | None], until_s: float, *, guess: float) -> int:
+    """How many starts are due by until_s: upward from one below the guess.
+
+    The guess is the integral; below 10^15 starts its rounding is far less than one start.
+    """
     starts = max(0, math.floor(guess) - 1)
-    while starts and not _is_due(due(starts - 1), until_s):
-        starts -= 1
     while _is_due(due(starts), until_s):
         starts += 1
     return starts

@@ -1,5 +1,7 @@
 """Which pacer a spec's executor means."""
 
+from typing import assert_never
+
 from engine.plan.pacer import Burst, Grid, Spread, Stages, Steady
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
@@ -36,3 +38,5 @@ def schedule_for(spec: RunSpec, *, devices: int, ramp_s: float) -> Schedule:
             return Stages(load.start_rate / unit_s, stages)
         case Executor.RATE_SEARCH:
             return Steady(load.search.start / load.time_unit.seconds, load.search.hold_s)
+        case _:
+            assert_never(load.executor)

@@ -25,6 +25,7 @@ LIMIT_BYTES: Final = 256 * 1024
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST: Final = Text(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", "a host name or address, without port")
 _WORD: Final = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "1 … 127 letters, digits, ., _ and -")
+_SECRET_NAME: Final = Text(_WORD.pattern, "the name of a secret, not the secret", may_be_secret=True)
 _LINE: Final = Text(r"[^\x00-\x1f\ud800-\udfff]{1,1024}", "one line of text")
 
 
@@ -50,7 +51,7 @@ class Dps(Section):
     id_scope: Annotated[str, _WORD]
     transport: Annotated[DpsTransport, Choice(DpsTransport)] = DpsTransport.MQTT
     attestation: Annotated[Attestation, Choice(Attestation)] = Attestation.SYMMETRIC_KEY_GROUP
-    secret: Annotated[str, _WORD]
+    secret: Annotated[str, _SECRET_NAME]
 
 
 class Http(Section):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, assert_never
 
 from engine.measure.operation import Operation
 from engine.plan.pacer import Grid
@@ -57,6 +57,8 @@ def operations_of(spec: RunSpec) -> Mapping[Operation, float]:
             done = {Operation.HTTP_GET: 1.0}
         case Scenario.CONFORMANCE:
             done = {Operation.CONFORMANCE_CASE: 1.0, Operation.DPS_REGISTER: 1.0, Operation.HUB_CONNECT: 1.0}
+        case _:
+            assert_never(spec.scenario)
     return {operation: times for operation, times in done.items() if times}
 
 

@@ -1,28 +1,39 @@
 """The bodies of the activities: (order, means) → a short receipt. Each may be called again after it did its work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
 from engine.batch.courier import Courier
 from engine.batch.home import Beginning
 from engine.batch.runner import run_batch as drive
-from engine.errors import ClaimLost, IllegalMove, LaunchError, Outcome, RunRefused, SettingsError, StoreUnavailable
+from engine.errors import (
+    ClaimLost,
+    IllegalMove,
+    LaunchError,
+    Outcome,
+    RunRefused,
+    SettingsError,
+    StoreError,
+    StoreUnavailable,
+)
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample, Series
 from engine.measure.timeline import Timeline
-from engine.plan.batches import Batch
+from engine.plan.batches import Batch, RunPlan
 from engine.plan.batches import plan_run as share_out
 from engine.plan.spec.load import Load
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
 from engine.plan.target import Target
-from engine.run import keys, pool, record, start, state
+from engine.run import keys, record, start, state
 from engine.run.claims import Claim, Claims
 from engine.run.files import Planned, read_plan, read_spec, write_plan
 from engine.run.home import DeviceState, Span, StoreHome
 from engine.run.means import Means, RunClock
 from engine.run.outcome import BatchOutcome, of_done
+from engine.run.submission import hold
 from engine.run.work import make_setup, make_work, request_tag
 
 SPARE_DESCRIPTORS = 200
@@ -30,21 +41,22 @@ SPARE_DESCRIPTORS = 200
 
 TAKE_EVERY_S = 0.5
 DELIVER_FOR_S = 120.0
-HOLD_SLACK_S = 3600.0
 
 
 def plan_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
-    """Names allotted, the plan written, the run under way; the waves and deadlines the orchestrator needs."""
+    """Names held, the plan written, the run under way; the waves and deadlines the orchestrator needs.
+
+    `refused` says why not, "" where all is well: trying again would not help.
+    """
     run_id = str(order["runId"])
     spec = read_spec(means.store, run_id)
-    target = target_of(spec, means)
-    ranges = allot(run_id, spec, means)
-    devices = sum(held.count for held in ranges)
-    sized = spec.model_copy(update={"devices": spec.devices.model_copy(update={"count": devices})})
-    plan = share_out(sized, run_id=run_id, ranges=[(held.first, held.count) for held in ranges], target=target)
-    control = target.profile.control
-    counters = means.counters(control) if control else None
-    plan = write_plan(means.store, run_id, Planned(plan, means.clock.wall(), dict(counters) if counters else None)).plan
+    try:
+        plan = _share_out(run_id, spec, means)
+    except RunRefused as refused:
+        return {"refused": str(refused)}
+    patience_s = spec.load.graceful_stop_s + means.lease_s + 60.0
+    deadline_s = sum(max(plan.batches[index].deadline_s for index in wave) for wave in plan.waves)
+    hold(run_id, spec, means, for_s=deadline_s + patience_s)
     state.advance(
         means.store,
         run_id,
@@ -52,28 +64,26 @@ def plan_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
         now=means.clock.wall(),
         change=lambda found: state.with_batches(found, planned=len(plan.batches)),
     )
-    longest = [max(plan.batches[index].deadline_s for index in wave) for wave in plan.waves]
     return {
+        "refused": "",
         "waves": [list(wave) for wave in plan.waves],
-        "deadlineS": sum(longest),
-        "patienceS": spec.load.graceful_stop_s + means.lease_s + 60.0,
+        "deadlineS": deadline_s,
+        "patienceS": patience_s,
         "batchAttempts": spec.retries.batch,
     }
 
 
-def allot(run_id: str, spec: RunSpec, means: Means) -> tuple[pool.Range, ...]:
-    """The run's device indexes; asked again, the same ones. Raises RunRefused."""
-    now = means.clock.wall()
-    return pool.allot(
-        means.store,
-        keys.counter_key(means.counter_prefix, spec.devices.prefix),
-        run_id,
-        spec.devices.count,
-        spec.devices.source,
-        until=now + spec.limits.max_duration_s + HOLD_SLACK_S,
-        now=now,
-        start_index=spec.devices.start_index,
-    )
+def _share_out(run_id: str, spec: RunSpec, means: Means) -> RunPlan:
+    """The plan, as it is kept. Raises RunRefused."""
+    target = target_of(spec, means)
+    ranges = hold(run_id, spec, means)
+    devices = sum(held.count for held in ranges)
+    sized = spec.model_copy(update={"devices": spec.devices.model_copy(update={"count": devices})})
+    plan = share_out(sized, run_id=run_id, ranges=[(held.first, held.count) for held in ranges], target=target)
+    control = target.profile.control
+    counters = means.counters(control) if control else None
+    planned = Planned(plan, means.clock.wall(), dict(counters) if counters else None)
+    return write_plan(means.store, run_id, planned).plan
 
 
 def target_of(spec: RunSpec, means: Means) -> Target:
@@ -109,10 +119,19 @@ def run_batch(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
         claim = _take(claims, run_id, number, holder=holder, clock=clock, give_up=give_up)
         if claim is None:
             return {"batch": number, "stop": "done-before"}
-        try:
+        with suppress(ClaimLost), _returned(claim, claims):
             return _hold(planned, batch, claim, claims=claims, clock=clock, means=means)
-        except ClaimLost:
-            continue
+
+
+@contextmanager
+def _returned(claim: Claim, claims: Claims) -> Iterator[None]:
+    """Whatever ends the block with an error, the next to try need not wait until the lease is over."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ClaimLost, StoreError):
+            claims.give_back(claim)
+        raise
 
 
 def _take(claims: Claims, run_id: str, number: int, *, holder: str, clock: RunClock, give_up: float) -> Claim | None:
@@ -234,13 +253,14 @@ def _drive(
 
 def _preflight(devices: int, means: Means) -> tuple[str, ...]:
     """The process may open a descriptor per device; warnings. Raises RunRefused where it may not."""
-    need = devices + SPARE_DESCRIPTORS
-    wanted = max(need, means.min_descriptors)
+    wanted = max(devices + SPARE_DESCRIPTORS, means.min_descriptors)
+    need = wanted if means.strict_descriptors else devices + SPARE_DESCRIPTORS
     available = means.descriptors(wanted)
-    if available < need or (available < wanted and means.strict_descriptors):
-        need = wanted if means.strict_descriptors else need
+    if available < need:
         message = f"the batch needs {need} file descriptors, the process may open {available}"
         raise RunRefused("over-quota", message, limit="descriptors", value=str(available), need=str(need))
+    if available < wanted:
+        return (f"the process may open {available} file descriptors, MIN_FILE_DESCRIPTORS asks for {wanted}",)
     return ()
 
 

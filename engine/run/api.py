@@ -82,12 +82,12 @@ def post_run(request: Request, means: Means) -> Answer:
         return _json(200, foreseen)
     found, is_new = _opened(run_id, means), False
     if found is None:
-        found, is_new = _open(run_id, asked, request.body, means)
+        asked, found, is_new = _open(run_id, asked, request.body, means)
     starts = None
     if found.stage is state.Stage.ACCEPTED:
         hold(run_id, asked.spec, means)
         starts = (found.instance_id, order_of(found))
-    body = {"runId": run_id, "state": found.stage, **foreseen, "links": live.links(run_id)}
+    body = {"runId": run_id, "state": found.stage, **foreseen, "spec": asked.spec.echo(), "links": live.links(run_id)}
     headers = {"Location": f"/api/runs/{run_id}", "Retry-After": str(RETRY_AFTER_S)}
     return _json(202 if is_new else 200, body, headers=headers, start=starts)
 
@@ -103,6 +103,7 @@ def get_runs(request: Request, means: Means) -> Answer:
     start = request.query.get("next")
     listed = state.list_runs(means.store)
     if start is not None:
+        _read(start, means)
         listed = dropwhile(lambda found: found.run_id != start, listed)
     page = list(islice((found for found in listed if wanted.matches(found)), LIST_LIMIT + 1))
     following = page[LIST_LIMIT].run_id if len(page) > LIST_LIMIT else None
@@ -111,14 +112,14 @@ def get_runs(request: Request, means: Means) -> Answer:
 
 def get_run(request: Request, means: Means) -> Answer:
     """GET /api/runs/{id}: how it is doing."""
-    found = _state(request, means)
+    found = _read(request.run_id, means)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if found.is_live else {}
     return _json(200, live.look(request.run_id, found, means), headers=headers)
 
 
 def post_cancel(request: Request, means: Means) -> Answer:
     """POST /api/runs/{id}/cancel: the run drains; harmless when repeated."""
-    found = _state(request, means)
+    found = _read(request.run_id, means)
     if found.is_live and found.stage is not state.Stage.MERGING:
         found = state.ask_cancel(means.store, request.run_id, now=means.clock.wall())
     elif found.cancel_requested_at is None:
@@ -184,20 +185,23 @@ def _opened(run_id: str, means: Means) -> state.RunState | None:
         return None
 
 
-def _open(run_id: str, asked: Submission, body: bytes, means: Means) -> tuple[state.RunState, bool]:
-    """The run, and whether it is this request's. Order matters here: names first, because they may be refused; then
-    the spec, whose first writer wins; then the state, which is made of it."""
+def _open(run_id: str, asked: Submission, body: bytes, means: Means) -> tuple[Submission, state.RunState, bool]:
+    """What was asked first, the run, and whether this request made it.
+
+    Order matters here: names first, because they may be refused; then the spec, whose first writer wins; then the
+    state, which is made of it.
+    """
     reserve(run_id, asked.spec, means)
     kept = write_submission(means.store, run_id, asked)
     if kept != asked:
         _asked(run_id, body, means, like=kept)
-    return state.open_run(means.store, new_state(run_id, kept))
+    return kept, *state.open_run(means.store, new_state(run_id, kept))
 
 
-def _state(request: Request, means: Means) -> state.RunState:
-    found = _opened(request.run_id, means) if _RUN_ID.fullmatch(request.run_id) else None
+def _read(run_id: str, means: Means) -> state.RunState:
+    found = _opened(run_id, means) if _RUN_ID.fullmatch(run_id) else None
     if found is None:
-        raise NotFound(f"run {request.run_id[:80]}", "there is none of that id")
+        raise NotFound(f"run {run_id[:80]}", "there is none of that id")
     return found
 
 
@@ -216,7 +220,7 @@ def _listed(found: state.RunState) -> dict[str, Any]:
 
 
 def _document(request: Request, means: Means, name: str, content_type: str) -> Answer:
-    found = _state(request, means)
+    found = _read(request.run_id, means)
     return Answer(200, results.document(found, name, means), content_type=content_type)
 
 

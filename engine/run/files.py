@@ -16,7 +16,7 @@ FILE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was asked and when, unix seconds: seed and moment make the same spec again of a body that leaves both open."""
+    """What was asked and when, unix seconds. A body that leaves seed and date open means the same with these again."""
 
     spec: RunSpec
     created: float

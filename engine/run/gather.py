@@ -16,6 +16,7 @@ from engine.run.outcome import BatchOutcome, OutcomeUnreadable
 
 LOST = "lost"
 UNFINISHED = "unfinished"
+NOT_STARTED = "not-started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def _outcome(run_id: str, batch: Batch, spec: RunSpec, means: Means, *, missing:
             return _none(batch, spec, LOST, str(broken))
     kept = record.read_fenced(means.store, keys.checkpoint_key(run_id, batch.index))
     if kept is None or not kept.body:
+        if means.store.read(keys.claim_key(run_id, batch.index)) is None:
+            return _none(batch, spec, NOT_STARTED, "nobody took it")
         return _none(batch, spec, missing, "it left no result and no checkpoint")
     try:
         checkpoint = Checkpoint.decode(kept.body)

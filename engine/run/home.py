@@ -5,16 +5,20 @@ nothing that was acknowledged can be lost by a crash in the middle of the next w
 record with the highest generation. When a batch ends its pieces are put together and the old ones deleted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from engine.batch.home import Beginning, Word
 from engine.device import bundle as bundles
 from engine.device.bundle import Bundle, BundleUnreadable
-from engine.errors import AlreadyExists
+from engine.errors import AlreadyExists, StoreUnavailable
 from engine.ports import Clock, Store
 from engine.run import keys, record, state
 from engine.run.claims import Claim, Claims
+
+type _Records = dict[str, dict[str, Any]]
 
 RENEW_SHARE = 1 / 3
 """A claim is renewed when this much of its lease is gone."""
@@ -72,9 +76,10 @@ class DeviceState:
         return found, problems
 
     def known(self, spans: Sequence[Span]) -> list[Span]:
-        """The spans for which any state is stored."""
-        places = [at for key in self._keys(spans) if (at := keys.parse_device_state_key(key))]
-        return [span for span in spans if any(span.overlaps(*at) for at in places)]
+        """The devices of these spans that have state, as spans sorted by first; unreadable blobs hold none."""
+        names = (name for _, body in self._readable(spans) for name in body)
+        found = {int(index) for name in names if (index := name.removeprefix(self.device_prefix)).isdecimal()}
+        return _joined(sorted(index for index in found if any(span.holds(index) for span in spans)))
 
     def add(self, span: Span, name: str, kept: Sequence[Bundle]) -> None:
         """Keep these under a name that sorts after all before it; again under the same name changes nothing."""
@@ -86,15 +91,25 @@ class DeviceState:
             return
 
     def compact(self, span: Span, name: str) -> None:
-        """One blob in place of all that lie wholly within the span. Order matters here: first the new, then the old."""
-        old = [key for key in self._keys([span]) if (at := keys.parse_device_state_key(key)) and span.covers(*at)]
-        if len(old) < 2:
-            return
-        bodies = [bundles.decode(held.body) for key in old if (held := self.store.read(key))]
+        """One blob of this name in place of all that lie wholly within the span; those nobody can read stay.
+
+        Order matters here: first the new, then the old. Again, after it failed half way, it goes on.
+        """
         key = keys.device_state_key(self.data_prefix, self.device_prefix, first=span.first, count=span.count, name=name)
-        self.store.create(key, bundles.encode(bundles.newest(bodies)))
-        for one in old:
-            self.store.delete(one)
+        found = {old: body for old, body in self._readable([span]) if _lies_within(old, span)}
+        if key not in found and len(found) > 1:
+            self.store.create(key, bundles.encode(bundles.newest(list(found.values()))))
+            found[key] = {}
+        if key in found:
+            for old in found.keys() - {key}:
+                self.store.delete(old)
+
+    def _readable(self, spans: Sequence[Span]) -> Iterator[tuple[str, _Records]]:
+        """Keys and records by device id, oldest name first."""
+        for key in self._keys(spans):
+            held = self.store.read(key)
+            with suppress(BundleUnreadable):
+                yield from [(key, bundles.decode(held.body))] if held else []
 
     def _keys(self, spans: Sequence[Span]) -> Iterator[str]:
         """Keys that may hold state of these devices, oldest name first."""
@@ -104,6 +119,22 @@ class DeviceState:
             if (at := keys.parse_device_state_key(key)) and any(span.overlaps(*at) for span in spans)
         ]
         return iter(sorted(found, key=lambda key: key.rsplit("/", 1)[-1]))
+
+
+def _lies_within(key: str, span: Span) -> bool:
+    at = keys.parse_device_state_key(key)
+    return at is not None and span.covers(*at)
+
+
+def _joined(indexes: Iterable[int]) -> list[Span]:
+    """Sorted indexes as spans."""
+    spans: list[Span] = []
+    for index in indexes:
+        if spans and spans[-1].first + spans[-1].count == index:
+            spans[-1] = Span(spans[-1].first, spans[-1].count + 1)
+        else:
+            spans.append(Span(index, 1))
+    return spans
 
 
 class StoreHome:
@@ -137,7 +168,10 @@ class StoreHome:
         return f"{round(self.claim.taken_at * 1000):013d}-{self.claim.run_id}-{self.claim.token:06d}"
 
     def save(self, saved: Sequence[Bundle]) -> None:
-        """See Home."""
+        """See Home. Device state has no fence, because every save is a blob of its own: so a holder whose lease is
+        over, and who may have slept through that, keeps nothing any more."""
+        if not self._claims.is_live(self.claim):
+            raise StoreUnavailable(keys.claim_key(self.claim.run_id, self.claim.batch), "the lease is over")
         self._saves += 1
         by_span: dict[int, list[Bundle]] = {}
         for one in saved:

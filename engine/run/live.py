@@ -111,7 +111,7 @@ def gather(run_id: str, planned: Planned, means: Means, *, now: float, is_live: 
 
 def _told(view: View, planned: Planned, spec: RunSpec, *, now: float, state: RunState) -> dict[str, Any]:
     main = view.tally.select(SCENARIOS[spec.scenario].main)
-    elapsed = _elapsed(view, now, state)
+    elapsed = _elapsed(view, now)
     share, eta = _progress(view, planned, now=now, state=state)
     return {
         "phase": None if not view.phases else min(view.phases, key=_ORDER.index),
@@ -133,12 +133,12 @@ def _told(view: View, planned: Planned, spec: RunSpec, *, now: float, state: Run
     }
 
 
-def _elapsed(view: View, now: float, state: RunState) -> float:
+def _elapsed(view: View, now: float) -> float:
     """Seconds of load so far."""
     if view.load_start is None:
         return 0.0
-    end = now if state.is_live else view.load_end or now
-    return max(0.0, min(end, view.load_end or end) - view.load_start)
+    end = now if view.load_end is None else view.load_end
+    return max(0.0, min(now, end) - view.load_start)
 
 
 def _progress(view: View, planned: Planned, *, now: float, state: RunState) -> tuple[float, float | None]:

@@ -101,6 +101,12 @@ def release(store: Store, key: str, run_id: str, stored: Iterable[Range]) -> Non
     update(store, key, lambda held: _POOL.dump_json(release_in(_decode(key, held), run_id, kept)))
 
 
+def holdings(store: Store, key: str, run_id: str) -> tuple[Range, ...]:
+    """What the run holds under a prefix, sorted by first."""
+    held = store.read(key)
+    return held_by(_decode(key, held.body if held else None), run_id)
+
+
 def held_by(pool: Pool, run_id: str) -> tuple[Range, ...]:
     """What the run holds, sorted by first."""
     return tuple(range_ for range_ in pool.ranges if range_.holder == run_id)

@@ -19,7 +19,7 @@ from engine.report.results import BatchFacts, RunFacts, RunResult, conclude
 from engine.report.summary import summary
 from engine.run import record
 from engine.run.files import Planned, read_plan, read_spec
-from engine.run.gather import LOST, UNFINISHED, Gathered, difference, gather
+from engine.run.gather import LOST, NOT_STARTED, UNFINISHED, Gathered, difference, gather
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
 from engine.run.state import RunState, Stage
@@ -50,7 +50,8 @@ def document(state: RunState, name: str, means: Means) -> bytes:
     try:
         planned, spec = read_plan(means.store, state.run_id), read_spec(means.store, state.run_id)
     except NotFound as early:
-        raise NotFound(state.run_id, "the run has no results yet: it is not planned") from early
+        why = "it is not planned yet" if state.is_live else "it was never planned"
+        raise NotFound(f"run {state.run_id}", f"there are no results, {why}") from early
     gathered = gather(state.run_id, planned, spec, means, missing=UNFINISHED)
     facts = replace(_facts(state, planned, spec, gathered, means), is_partial=True)
     return render(conclude(facts, gathered.timeline, thresholds=_thresholds(spec)))[name]
@@ -131,6 +132,7 @@ def _thresholds(spec: RunSpec) -> list[Threshold]:
 
 _ERRORS: Mapping[str, str] = {
     LOST: "was lost",
+    NOT_STARTED: "never began",
     "refused": "could not run",
     "store-unavailable": "stopped",
     "invalid-stored-certificate": "did not begin",
@@ -138,8 +140,10 @@ _ERRORS: Mapping[str, str] = {
 
 
 def _ending(gathered: Gathered, spec: RunSpec, known: Ending) -> Ending:
-    """How the run ended, with what its batches say of it."""
-    errors = [f"batch {o.batch} {_ERRORS[o.stop]}: {o.detail}" for o in gathered.outcomes if o.stop in _ERRORS]
+    """How the run ended, with what its batches say of it; a run that was stopped need not have begun them all."""
+    forgiven = NOT_STARTED if known.cancelled or known.aborted else ""
+    failed = [o for o in gathered.outcomes if o.stop in _ERRORS and o.stop != forgiven]
+    errors = [f"batch {o.batch} {_ERRORS[o.stop]}: {o.detail}" for o in failed]
     limited = [o.batch for o in gathered.outcomes if o.stop == "limit"]
     limits = [f"limits.maxDuration, {spec.limits.max_duration_s:g} s, was over"] if limited else []
     invalid = [f"batch {o.batch}: {o.mismatch}" for o in gathered.outcomes if o.mismatch]

@@ -5,6 +5,10 @@ deadline. Neither ends a batch: both only raise the flag that every batch polls,
 to drain. A wave that does not end within the plan's patience after that is left behind; its claims run out, its
 results are missing, and the closing activity says so. The closing activity merges, judges and writes.
 
+Whatever fails, the run is closed: activities are awaited through `first`, which never raises. A batch whose activity
+failed left no result, and that is what closing finds. Where even closing fails, giving up is tried for much longer,
+because a run without an end holds its devices.
+
 Deterministic by construction: no clock, no randomness, no environment; the replay test holds it to that.
 """
 
@@ -12,6 +16,9 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Protocol
 
 CANCEL = "cancel"
+
+PLAN_ATTEMPTS, STOP_ATTEMPTS, CLOSE_ATTEMPTS, GIVE_UP_ATTEMPTS = 3, 3, 12, 60
+"""With the pauses between attempts: seconds to plan and to stop, four minutes to close, half an hour to give up."""
 
 type Ask = Generator[Any, Any, dict[str, Any]]
 
@@ -26,7 +33,10 @@ class Orchestration(Protocol):
         """Done when all tasks are, however they ended."""
 
     def first(self, tasks: Sequence[Any]) -> Any:
-        """Gives the task that is done first."""
+        """Gives the task that is done first; never raises."""
+
+    def failure(self, task: Any) -> str:
+        """Why a task that is done failed, "" when it did not; yielding it again gives what it came to."""
 
     def event(self, name: str) -> Any:
         """Done when the event has come."""
@@ -42,23 +52,33 @@ class Orchestration(Protocol):
 
 
 def orchestrate(run: Orchestration, order: Mapping[str, Any]) -> Ask:
-    """The run's verdict and counts. order holds runId and attempt."""
+    """The run's verdict and exit code. order holds runId and attempt."""
     run.tell({"stage": "accepted"})
-    plan = yield run.activity("plan_run", order, attempts=3)
+    planning = run.activity("plan_run", order, attempts=PLAN_ATTEMPTS)
+    yield run.first([planning])
+    why = run.failure(planning)
+    if not why:
+        plan = yield planning
+        why = plan["refused"]
+        if not why:
+            yield from _drive(run, plan, order)
+    run.tell({"stage": "merging"})
+    closing = yield from _close(run, {**order, "why": why} if why else order)
+    run.tell({"stage": "finished", "verdict": closing["verdict"]})
+    return closing
+
+
+def _drive(run: Orchestration, plan: Mapping[str, Any], order: Mapping[str, Any]) -> Generator[Any, Any]:
+    """One wave after the other, until all have ended or the run is stopped."""
     cancel = run.event(CANCEL)
     deadline = run.timer(plan["deadlineS"])
-    stopped = False
     for number, wave in enumerate(plan["waves"]):
-        if stopped:
-            break
         run.tell({"stage": "running", "wave": number, "waves": len(plan["waves"]), "batches": len(wave)})
         calls = [run.activity("run_batch", {**order, "batch": batch}, attempts=plan["batchAttempts"]) for batch in wave]
         stopped = yield from _finish(run, run.all(calls), cancel=cancel, deadline=deadline, plan=plan, order=order)
+        if stopped:
+            break
     run.drop(deadline)
-    run.tell({"stage": "merging"})
-    closing: dict[str, Any] = yield run.activity("close_run", order, attempts=5)
-    run.tell({"stage": "finished", "verdict": closing["verdict"]})
-    return closing
 
 
 def _finish(
@@ -76,9 +96,19 @@ def _finish(
         return False
     run.tell({"stage": "draining"})
     if winner is deadline:
-        yield run.activity("stop_run", order, attempts=3)
+        yield run.first([run.activity("stop_run", order, attempts=STOP_ATTEMPTS)])
     patience = run.timer(plan["patienceS"])
     winner = yield run.first([everything, patience])
     if winner is everything:
         run.drop(patience)
     return True
+
+
+def _close(run: Orchestration, order: Mapping[str, Any]) -> Ask:
+    closing = run.activity("close_run", order, attempts=CLOSE_ATTEMPTS)
+    yield run.first([closing])
+    why = run.failure(closing)
+    if why:
+        closing = run.activity("give_up", {"why": f"it could not be closed: {why}", **order}, attempts=GIVE_UP_ATTEMPTS)
+    result: dict[str, Any] = yield closing
+    return result

@@ -7,8 +7,8 @@ from engine.device.attestations import symmetric
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
 from engine.device.script import Begin, End, Script, StepFailed, Unmatched
-from engine.device.steps.save import save
 from engine.device.steps.connect import blocked, leave
+from engine.device.steps.save import save
 from engine.device.steps.waiting import dial, disconnect, expect, rest, with_retries
 from engine.errors import Failure, Outcome, RemoteProtocolError
 from engine.measure.operation import Operation

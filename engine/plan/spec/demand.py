@@ -1,6 +1,7 @@
 """How much a spec asks for, before anybody plans it: how long, how fast, how many at once."""
 
 import math
+from typing import assert_never
 
 from engine.plan.field import format_duration
 from engine.plan.spec.runspec import RunSpec
@@ -19,6 +20,8 @@ def load_s(spec: RunSpec) -> float:
             return sum(stage.duration_s for stage in load.stages)
         case Executor.RATE_SEARCH:
             return math.inf
+        case _:
+            assert_never(load.executor)
 
 
 def peak_starts(spec: RunSpec, window_s: float) -> float:
@@ -42,6 +45,8 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
             )
         case Executor.MAX_RATE | Executor.RATE_SEARCH:
             starts = math.inf
+        case _:
+            assert_never(load.executor)
     return starts if load.iterations is None else min(starts, load.iterations)
 
 

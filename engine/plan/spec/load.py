@@ -1,5 +1,6 @@
 """The `load` of a spec: how many starts, and when."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -23,13 +24,10 @@ class TimeUnit(StrEnum):
     @property
     def seconds(self) -> float:
         """Its length."""
-        match self:
-            case TimeUnit.SECOND:
-                return 1.0
-            case TimeUnit.MINUTE:
-                return 60.0
-            case TimeUnit.HOUR:
-                return 3_600.0
+        return _SECONDS[self]
+
+
+_SECONDS: Final[Mapping[TimeUnit, float]] = {TimeUnit.SECOND: 1.0, TimeUnit.MINUTE: 60.0, TimeUnit.HOUR: 3_600.0}
 
 
 class Pacing(Section):

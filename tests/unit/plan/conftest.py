@@ -61,8 +61,10 @@ def problems(parse: Callable[[Mapping[str, Any]], RunSpec]) -> Callable[[Mapping
         try:
             parse(document)
         except SpecError as error:
-            assert len({problem.path for problem in error.problems}) == len(error.problems)
-            return {problem.path: problem.message for problem in error.problems}
-        return {}
+            told = error.problems
+        else:
+            told = ()
+        assert len({problem.path for problem in told}) == len(told)
+        return {problem.path: problem.message for problem in told}
 
     return to_problems

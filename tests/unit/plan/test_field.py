@@ -43,8 +43,8 @@ class Sheet(Section):
     name: Annotated[str, Text("[a-z]+", "a-z")] = "a"
     colour: Annotated[Colour, Choice(Colour)] = Colour.RED
     is_new: Annotated[bool, Flag()] = True
-    labels: Annotated[Mapping[str, str], Words(2, "[a-z]", "[0-9]?", "two")] = {}  # noqa: RUF012
-    quotas: Annotated[Mapping[str, float], Figures(frozenset({"a", "b"}))] = {}  # noqa: RUF012
+    labels: Annotated[Mapping[str, str], Words(2, "[a-z]", "[0-9]?", "two")] = {}
+    quotas: Annotated[Mapping[str, float], Figures(frozenset({"a", "b"}))] = {}
 
 
 REFUSED: list[tuple[Any, Any]] = [

@@ -108,7 +108,8 @@ def test_targets_outside_the_allow_list_are_refused():
 @pytest.mark.parametrize(
     ("profile", "paths"),
     [
-        ({"dps": [{"host": "h:1", "idScope": "", "secret": "a b"}]}, {"/x/dps/0/host", "/x/dps/0/idScope", "/x/dps/0/secret"}),
+        ({"dps": [{"host": "h:1", "idScope": "", "secret": "a b"}]},
+         {"/x/dps/0/host", "/x/dps/0/idScope", "/x/dps/0/secret"}),
         ({"dps": [{**DPS, "secretValue": "c2VjcmV0"}]}, {"/x/dps/0/secretValue"}),
         ({"dps": [{**DPS, "transport": "amqp", "attestation": "tpm"}]}, {"/x/dps/0/transport", "/x/dps/0/attestation"}),
         ({"hubs": ["-a", "a..b", "a\n", "a" * 254]}, {"/x/hubs/0", "/x/hubs/1", "/x/hubs/2", "/x/hubs/3"}),
@@ -127,6 +128,12 @@ def test_targets_outside_the_allow_list_are_refused():
 def test_targets_refuse_what_a_profile_cannot_say(profile: object, paths: set[str]):
     """Every wrong, unknown or forbidden field of a profile is a problem at its place, all at once."""
     assert problems({"x": profile}).keys() == paths
+
+
+def test_targets_do_not_repeat_a_secret_in_the_wrong_place():
+    """Whoever puts the key where its name belongs does not find it in the log."""
+    found = problems({"x": {"dps": [{**DPS, "secret": "c2VjcmV0=="}]}})
+    assert found == {"/x/dps/0/secret": "expected a string of another form"}
 
 
 def test_targets_refuse_names_that_settings_make():

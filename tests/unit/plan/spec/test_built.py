@@ -30,7 +30,8 @@ MISSING: list[tuple[dict[str, Any], set[str]]] = [
     ({"load": {"duration": "2h"}}, {"/load/duration"}),
     ({"thresholds": [{"metric": "cert.issued", "expr": "count>0"}, THRESHOLD]},
      {"/thresholds/1/expr", "/thresholds/1/abortOnFail"}),
-    ({"baseline": "run-1", "autoStop": {}, "limits": {"maxCostUsd": 1}}, {"/baseline", "/autoStop", "/limits/maxCostUsd"}),
+    ({"baseline": "run-1", "autoStop": {}, "limits": {"maxCostUsd": 1}},
+     {"/baseline", "/autoStop", "/limits/maxCostUsd"}),
     ({"target": "other"}, {"/target"}),
 ]  # fmt: skip
 

@@ -1,0 +1,134 @@
+"""A spec goes in by HTTP, the numbers come out, and they agree with what the emulator counted."""
+
+from typing import Any
+
+import pytest
+from doubles.stage import Stage, counts_of, emulator_counted
+
+PACED = {
+    "executor": "per-device-pacing",
+    "duration": "8s",
+    "rampUp": "2s",
+    "pacing": {"interval": "4s"},
+    "gracefulStop": "10s",
+}
+OPEN = {"executor": "constant-arrival-rate", "rate": 10, "duration": "6s", "gracefulStop": "10s"}
+ONCE = {"executor": "once", "rampUp": "2s", "gracefulStop": "10s"}
+
+
+def spec(prefix: str, scenario: str, load: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    """A small spec in several batches."""
+    return {
+        "scenario": scenario,
+        "devices": {"count": 12, "prefix": prefix},
+        "load": load,
+        "connection": {"hold": "200ms"},
+        "execution": {"batchSize": 5},
+        "results": {"interval": "5s"},
+        **rest,
+    }
+
+
+@pytest.mark.parametrize(
+    ("scenario", "load", "main"),
+    [
+        ("provision", ONCE, "dps.register"),
+        ("cert-lifecycle", ONCE, "cert.issued"),
+        ("cert-renewal", ONCE, "cert.issued"),
+        ("cert-renewal", PACED, "cert.issued"),
+        ("cert-renewal", OPEN, "cert.issued"),
+        ("provision", OPEN, "dps.register"),
+        ("cert-lifecycle", PACED, "cert.issued"),
+    ],
+)
+def test_run_of_every_scenario_and_executor_passes_and_conserves(
+    stage: Stage, scenario: str, load: dict[str, Any], main: str
+) -> None:
+    """Every start is accounted for, and the emulator answered as often as devices were answered."""
+    prefix = f"{scenario}-{load['executor']}-"
+    body = spec(prefix, scenario, load)
+    if scenario == "provision":
+        del body["connection"]
+    summary = stage.run(body)
+    assert (summary["verdict"], summary["reasons"]) == ("passed", [])
+    assert summary["conservation"] == {"holds": True, "mismatches": []}
+    found = counts_of(summary, main)
+    assert found["ok"] == found["due"] > 0
+    assert counts_of(summary, "iteration")["ok"] == counts_of(summary, "cert.verified")["ok"]
+    assert all(row["note"] == "equal" for row in summary["emulator"] if row["devices"] is not None)
+
+
+def test_next_run_reuses_what_the_last_one_stored(stage: Stage) -> None:
+    """The second run of a prefix registers nobody: the stored certificates still connect."""
+    first = stage.run(spec("again-", "cert-renewal", ONCE))
+    second = stage.run(spec("again-", "cert-renewal", ONCE))
+    assert counts_of(first, "dps.register")["ok"] == 12
+    assert "dps.register" not in second["operations"]
+    assert (second["verdict"], counts_of(second, "cert.verified")["ok"]) == ("passed", 12)
+
+
+def test_throttled_renewals_are_counted_exactly(stage: Stage) -> None:
+    """Of renewals throttled at 20 % the summary shows as many as the emulator sent 429s."""
+    stage.set_faults({"throttled": 0.2})
+    summary = stage.run(spec("throttled-", "cert-renewal", {**PACED, "duration": "15s"}))
+    throttled = counts_of(summary, "cert.issued")["outcomes"]["throttled"]
+    assert throttled == emulator_counted(summary, "cert throttled") > 0
+    assert summary["conservation"]["holds"]
+
+
+def test_every_fault_has_its_own_outcome(stage: Stage) -> None:
+    """Conflicts, server errors, lost answers, drops and certificates that do not fit are told apart."""
+    stage.set_faults({"conflict": 0.1, "server": 0.1, "lost": 0.1, "dropped": 0.15, "unusable": 0.15})
+    body = spec("faults-", "cert-renewal", {**PACED, "duration": "20s"}, timeouts={"certificate": "2s"})
+    body["devices"]["count"] = 60
+    body["execution"]["batchSize"] = 20
+    summary = stage.run(body)
+    issued, verified = counts_of(summary, "cert.issued"), counts_of(summary, "cert.verified")
+    assert issued["outcomes"]["conflict"] == emulator_counted(summary, "cert conflict") > 0
+    assert issued["outcomes"]["server"] == emulator_counted(summary, "cert server") > 0
+    assert issued["lost"] > 0
+    assert verified["outcomes"]["unusable"] > 0
+    assert counts_of(summary, "hub.disconnect")["outcomes"]["disconnected"] > 0
+    assert issued["ok"] + issued["late"] == emulator_counted(summary, "cert 200")
+    assert summary["conservation"]["holds"]
+
+
+def test_five_hundred_devices_in_five_batches(stage: Stage) -> None:
+    """Five batches of a hundred drive five hundred devices, each once, and every number agrees."""
+    body = spec("many-", "cert-lifecycle", {"executor": "once", "rampUp": "25s"})
+    body["devices"]["count"] = 500
+    body["execution"]["batchSize"] = 100
+    summary = stage.run(body)
+    assert [batch["devices"] for batch in summary["batches"]] == [100] * 5
+    assert counts_of(summary, "cert.verified")["ok"] == counts_of(summary, "dps.register")["ok"] == 500
+    assert counts_of(summary, "iteration")["due"] == 500
+    assert summary["conservation"]["holds"]
+    assert all(row["note"] == "equal" for row in summary["emulator"] if row["devices"] is not None)
+
+
+def test_two_runs_of_one_prefix_share_no_device(stage: Stage) -> None:
+    """Runs that start at the same moment take different devices: the hub never sees one device twice."""
+    body = spec("shared-", "cert-renewal", PACED)
+    runs = [stage.start(body), stage.start(body)]
+    summaries = [stage.summary(run_id) for run_id in runs]
+    assert [summary["verdict"] for summary in summaries] == ["passed", "passed"]
+    assert [counts_of(summary, "dps.register")["ok"] for summary in summaries] == [12, 12]
+    assert [emulator_counted(summary, "takeovers") for summary in summaries] == [0, 0]
+
+
+@pytest.mark.parametrize("phase", ["accepted", "prepare", "load"])
+def test_cancel_in_every_phase_ends_with_partial_results(stage: Stage, phase: str) -> None:
+    """A cancelled run drains, says so, and what it measured until then conserves."""
+    body = spec(f"cancel-{phase}-", "cert-renewal", {**PACED, "duration": "10m"})
+    body["devices"]["count"] = 100
+    run_id = stage.start(body)
+    if phase == "prepare":
+        stage.wait(run_id, lambda view: view["devices"].get("provisioning", 0) if "devices" in view else False)
+    if phase == "load":
+        stage.wait(run_id, lambda view: view.get("operations", {}).get("cert.issued", {}).get("ok", 0) > 0)
+    stage.api.cancel(run_id)
+    summary = stage.summary(run_id)
+    assert summary["verdict"] == "cancelled"
+    assert summary["conservation"]["holds"]
+    assert not summary["partial"]
+    stage.api.cancel(run_id)

@@ -1,0 +1,162 @@
+"""Whole batches in virtual time: a fake home, a courier without a thread, the emulator in memory."""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from doubles.drive import World, make_setup
+from doubles.inline_courier import InlineCourier
+from doubles.loopback import Loopback
+
+from engine.batch.checkpoint import Checkpoint
+from engine.batch.home import Beginning, Word
+from engine.batch.progress import Progress
+from engine.batch.roster import Arrivals, Once, Pacing, Roster, Shape
+from engine.batch.runner import Done, run_batch
+from engine.batch.work import MakeRoster, Seat, Work
+from engine.device.bundle import Bundle
+from engine.device.catalog import SCENARIOS
+from engine.device.setup import Setup
+from engine.emulator.service import Options
+from engine.measure.operation import Operation, Phase
+from engine.measure.tally import Tally
+from engine.plan.pacer import Grid, Spread, Steady
+
+
+@dataclass
+class FakeHome:
+    """See batch.home.Home. trouble is raised by whatever is called; starts_after_s is asked for at the first arrive."""
+
+    clock: Any
+    origin: float | None = None
+    starts_after_s: float = 0.5
+    word: Word = field(default_factory=lambda: Word(math.inf, False))
+    trouble: Exception | None = None
+    begins: bool = True
+    saves: list[list[Bundle]] = field(default_factory=list)
+    reports: list[Progress] = field(default_factory=list)
+    checkpoints: list[bytes] = field(default_factory=list)
+    beginning: Beginning | None = None
+
+    def save(self, bundles: Sequence[Bundle]) -> None:
+        self._fail()
+        self.saves.append(list(bundles))
+
+    def report(self, progress: bytes) -> None:
+        self._fail()
+        self.reports.append(Progress.decode(progress))
+
+    def checkpoint(self, body: bytes) -> None:
+        self._fail()
+        self.checkpoints.append(body)
+
+    def listen(self) -> Word:
+        self._fail()
+        return self.word
+
+    def arrive(self) -> Beginning | None:
+        self._fail()
+        if self.begins and self.beginning is None:
+            start = self.clock.now() + self.starts_after_s
+            self.beginning = Beginning(start if self.origin is None else self.origin, start)
+        return self.beginning
+
+    def _fail(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+
+@dataclass
+class Stage:
+    """One batch, ready to run; change work's fields before `run`."""
+
+    world: World
+    home: FakeHome
+    work: Work
+
+    @property
+    def wire(self) -> Loopback:
+        return self.world.wire
+
+    def at(self, after_s: float, act: Callable[[], None]) -> None:
+        """Something happens to the batch that long from now."""
+        self.wire.after(after_s, act)
+
+    def cancel(self) -> None:
+        """Somebody asks the run to end."""
+        self.home.word = Word(self.home.word.must_stop_at, True)
+
+    def run(self) -> Done:
+        """Drive the batch to its end."""
+        courier = InlineCourier(self.home, self.wire, self.home.word)
+        return run_batch(self.work, wire=self.wire, clock=self.world.clock, courier=courier)
+
+
+def make_roster(executor: str, size: int, *, duration_s: float, ramp_s: float, max_in_flight: int = 10**6) -> MakeRoster:
+    """What run.work makes of a spec, without the spec."""
+
+    def make(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
+        shape = Shape(size, frozenset(unprovisioned), max_in_flight, state)
+        match executor:
+            case "once":
+                return Once(Spread(size, ramp_s).due, shape)
+            case "pacing":
+                return Pacing(Grid(size, 20.0, 0.1, ramp_s, duration_s, 1).due, shape)
+            case _:
+                return Arrivals(Steady(size / 10, duration_s).due, shape)
+
+    return make
+
+
+def make_stage(
+    scenario: str = "cert-renewal",
+    executor: str = "pacing",
+    *,
+    size: int = 5,
+    options: Options | None = None,
+    stored: bool = True,
+    duration_s: float = 60.0,
+    ramp_s: float = 10.0,
+    max_in_flight: int = 10**6,
+    setup: Setup | None = None,
+    world: World | None = None,
+    resume: Checkpoint | None = None,
+    **work: Any,
+) -> Stage:
+    """A batch over the emulator in memory; devices of cert-renewal hold a certificate already, unless told not to."""
+    world = world or World(options)
+    kind = SCENARIOS[scenario]
+    seats = tuple(
+        Seat(n, n, f"d-{n}", world.stored(f"d-{n}") if stored and not kind.fresh else None) for n in range(size)
+    )
+    timed = executor != "once"
+    roster = make_roster(executor, size, duration_s=duration_s, ramp_s=ramp_s, max_in_flight=max_in_flight)
+    fields = {
+        "graceful_stop_s": 30.0,
+        "stop_at": math.inf,
+        "interval_s": 10.0,
+        "failure_samples": 3,
+        "ramp_s": ramp_s if executor == "pacing" else 0.0,
+    }
+    made = Work(
+        scenario=kind,
+        setup=setup or make_setup(),
+        seats=seats,
+        roster=roster,
+        duration_s=duration_s if timed else None,
+        resume=resume,
+        **{**fields, **work},
+    )
+    return Stage(world, FakeHome(world.clock), made)
+
+
+def counted(done: Done, operation: Operation, phases: Collection[Phase] | None = None) -> Mapping[str, int]:
+    """How often each outcome came, by name."""
+    counts = done.timeline.total().select(operation, phases)
+    return {outcome.value: n for outcome, n in counts.outcomes.items() if n}
+
+
+def total(done: Done) -> Tally:
+    """Everything that was counted."""
+    return done.timeline.total()

@@ -1,0 +1,47 @@
+"""The command line's words."""
+
+import pytest
+
+from engine.cli.arguments import parser
+
+
+def test_run_needs_no_words():
+    """A bare run is the built-in one."""
+    options = parser().parse_args(["run"])
+    assert (options.spec, options.scenario, options.json, str(options.out)) == (None, None, False, "out")
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ("{", "expected a JSON object"),
+        ("[]", "expected a JSON object"),
+        ('{"trottled": 0.2}', "unknown field, did you mean throttled"),
+        ('{"throttled": 2}', "/throttled"),
+    ],
+)
+def test_faults_are_judged_before_anything_starts(faults, told, capsys):
+    """A misspelt fault is wrong usage, with what would be right."""
+    with pytest.raises(SystemExit) as refused:
+        parser().parse_args(["run", "--faults", faults])
+    assert refused.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_faults_stay_as_given():
+    """What the emulator gets is what was typed."""
+    given = parser().parse_args(["up", "--faults", '{"dps.throttled": 0.1, "issueDelay": "2s"}']).faults
+    assert given == {"dps.throttled": 0.1, "issueDelay": "2s"}
+
+
+def test_spec_and_scenario_exclude_each_other():
+    """There is one run."""
+    with pytest.raises(SystemExit):
+        parser().parse_args(["run", "--spec", "a", "--scenario", "provision"])
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "1.5"])
+def test_batch_is_a_number(number):
+    """Batches count from 0."""
+    with pytest.raises(SystemExit):
+        parser().parse_args(["batch", "run-1", number])
