@@ -63,7 +63,7 @@ def test_services_that_cannot_be_reached_or_trusted_are_named(directory: Path, t
     assert (unreachable["verdict"], untrusted["verdict"]) == ("failed", "failed")
     assert counts_of(unreachable, "dps.register")["outcomes"] == {"network": 10}
     assert counts_of(untrusted, "dps.register")["outcomes"] == {"tls": 10}
-    assert counts_of(unreachable, "dps.register")["codes"] == {"network ECONNREFUSED": 10} or unreachable["failures"]
+    assert {row["code"] for row in unreachable["failures"]} == {"ECONNREFUSED"}
 
 
 def test_host_killed_in_a_run_comes_back_and_counts_nothing_twice(directory: Path) -> None:

@@ -121,6 +121,7 @@ def test_cancel_in_every_phase_ends_with_partial_results(stage: Stage, phase: st
     """A cancelled run drains, says so, and what it measured until then conserves."""
     body = spec(f"cancel-{phase}-", "cert-renewal", {**PACED, "duration": "10m"})
     body["devices"]["count"] = 100
+    body["execution"]["batchSize"] = 20
     run_id = stage.start(body)
     if phase == "prepare":
         stage.wait(run_id, lambda view: view["devices"].get("provisioning", 0) if "devices" in view else False)
