@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,24 +17,11 @@ class CheckpointUnreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """roster is the roster's state, handed the number of points it had handed out and finished; both None/0 before
-    the load had begun."""
+    """roster is the roster's state, handed the number of points it had handed out and that were finished."""
 
     timeline: Timeline
-    roster: Mapping[str, Any] | None
+    roster: Mapping[str, Any]
     handed: int
-
-    def encode(self) -> bytes:
-        """As one body."""
-        return json.dumps(
-            {
-                "version": CHECKPOINT_VERSION,
-                "timeline": base64.b64encode(self.timeline.encode()).decode(),
-                "roster": self.roster,
-                "handed": self.handed,
-            },
-            separators=(",", ":"),
-        ).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> "Checkpoint":
@@ -43,7 +30,22 @@ class Checkpoint:
             document = json.loads(body)
             if document["version"] != CHECKPOINT_VERSION:
                 raise CheckpointUnreadable(f"checkpoint version {document['version']!r}")
-            timeline = Timeline.decode(base64.b64decode(document["timeline"], validate=True))
-            return cls(timeline, document["roster"], int(document["handed"]))
+            first, *others = [Timeline.decode(base64.b64decode(text, validate=True)) for text in document["timelines"]]
+            for other in others:
+                first.merge(other)
+            return cls(first, dict(document["roster"]), int(document["handed"]))
         except (KeyError, TypeError, ValueError) as broken:
             raise CheckpointUnreadable("a stored body that is not a checkpoint") from broken
+
+
+def encode(timelines: Iterable[bytes], roster: Mapping[str, Any], *, handed: int) -> bytes:
+    """A checkpoint as one body; timelines are encoded, at least one, and mean what they are merged."""
+    return json.dumps(
+        {
+            "version": CHECKPOINT_VERSION,
+            "timelines": [base64.b64encode(timeline).decode() for timeline in timelines],
+            "roster": roster,
+            "handed": handed,
+        },
+        separators=(",", ":"),
+    ).encode()

@@ -1,5 +1,10 @@
-"""What a batch has measured so far: whole iterations in a timeline and a running total, and what is still open."""
+"""What a batch has measured so far: whole iterations in a timeline and a running total, and what is still open.
 
+The timeline is kept in pieces of a few windows each, because encoding all of a long run takes a second, and a
+checkpoint is wanted every few: a piece is encoded again only when something was added to it since.
+"""
+
+import math
 from collections.abc import Iterable, Sequence
 
 from engine.device.session import Log, Open
@@ -8,6 +13,8 @@ from engine.measure.operation import Operation
 from engine.measure.sample import Sample, Series
 from engine.measure.tally import Tally
 from engine.measure.timeline import Timeline
+
+PIECE_WINDOWS = 6
 
 
 class Ledger:
@@ -18,9 +25,13 @@ class Ledger:
     """
 
     def __init__(self, timeline: Timeline, failure_samples: int) -> None:
-        self.timeline = timeline
+        """timeline is what was measured before, and is not changed."""
         self.total = Tally(failure_samples)
         self.total.merge(timeline.total())
+        self._before, self._encoded_before = timeline, timeline.encode()
+        self._pieces: dict[int, Timeline] = {}
+        self._encoded: dict[int, bytes] = {}
+        self._samples = failure_samples
         self._origin: float | None = None
         self._waiting: list[Log] = []
 
@@ -55,19 +66,43 @@ class Ledger:
                 view.overdue(held.series)
         return view
 
+    def timeline(self) -> Timeline:
+        """All that was measured."""
+        whole = Timeline(self._before.interval_s, self._samples)
+        for piece in (self._before, *self._pieces.values()):
+            whole.merge(piece)
+        return whole
+
+    def encoded(self) -> list[bytes]:
+        """The same in encoded pieces, to be merged."""
+        for index, piece in self._pieces.items():
+            if index not in self._encoded:
+                self._encoded[index] = piece.encode()
+        return [self._encoded_before, *self._encoded.values()]
+
     def _place(self, log: Log, origin: float) -> None:
         """Into the windows of their time."""
-        timeline = self.timeline
-        for series, at in (*log.started, *log.dropped):
-            timeline.due(series, at - origin)
         for series, at in log.started:
-            timeline.start(series, at - origin)
+            piece = self._piece(at - origin)
+            piece.due(series, at - origin)
+            piece.start(series, at - origin)
+        for series, at in log.dropped:
+            self._piece(at - origin).due(series, at - origin)
         for sample in log.samples:
-            timeline.settle(_moved(sample, origin))
+            self._piece(sample.ended - origin).settle(_moved(sample, origin))
         for series, at in log.retries:
-            timeline.retry(series, at - origin)
+            self._piece(at - origin).retry(series, at - origin)
         for series, at in log.unmatched:
-            timeline.unmatched(series, at - origin)
+            self._piece(at - origin).unmatched(series, at - origin)
+
+    def _piece(self, at: float) -> Timeline:
+        """The piece for what happened then, about to be changed."""
+        index = math.floor(at / (PIECE_WINDOWS * self._before.interval_s))
+        piece = self._pieces.get(index)
+        if piece is None:
+            piece = self._pieces[index] = Timeline(self._before.interval_s, self._samples)
+        self._encoded.pop(index, None)
+        return piece
 
     def iterations_due(self) -> int:
         """How many iterations were counted as due: what the roster handed out, if all is well."""

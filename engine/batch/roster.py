@@ -249,7 +249,11 @@ class Pacing:
 
 
 class Arrivals:
-    """Starts of the whole batch: due(n) is the nth. Devices take turns, those without a certificate included."""
+    """Starts of the whole batch: due(n) is the nth.
+
+    One in `size` falls to each device that has no certificate, and is dropped; all others take whichever device has
+    been free longest.
+    """
 
     def __init__(self, due: Callable[[int], float | None], shape: Shape) -> None:
         self._due, self._unprovisioned, self._max = due, shape.unprovisioned, shape.max_in_flight
@@ -257,7 +261,8 @@ class Arrivals:
         self._next = int(held["next"])
         self._outstanding: dict[int, int] = {}
         self._late = sorted(held["outstanding"])
-        self._idle = deque(range(shape.size))
+        self._size = shape.size
+        self._idle = deque(device for device in range(shape.size) if device not in shape.unprovisioned)
         self._open = True
 
     def next_due(self) -> float:
@@ -297,13 +302,12 @@ class Arrivals:
     def _take(self, point: int, due: float, now: float) -> Call:
         if now - due > BEHIND_S:
             return Drop(point, due, DropReason.BEHIND)
+        if point % self._size in self._unprovisioned:
+            return Drop(point, due, DropReason.NOT_PROVISIONED)
         if len(self._outstanding) >= self._max:
             return Drop(point, due, DropReason.IN_FLIGHT_LIMIT)
         if not self._idle:
             return Drop(point, due, DropReason.NO_FREE_DEVICE)
         device = self._idle.popleft()
-        if device in self._unprovisioned:
-            self._idle.append(device)
-            return Drop(point, due, DropReason.NOT_PROVISIONED)
         self._outstanding[device] = point
         return Go(device, point, due)

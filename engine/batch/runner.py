@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.batch.checkpoint import Checkpoint
+from engine.batch import checkpoint
 from engine.batch.courier import Courier
 from engine.batch.fleet import Fleet
 from engine.batch.ledger import Ledger, dropped
@@ -92,7 +92,8 @@ class _Runner:
             for s in work.seats
         ]
         resume = work.resume
-        self._ledger = Ledger(resume.timeline if resume else Timeline(work.interval_s), work.failure_samples)
+        before = resume.timeline if resume else Timeline(work.interval_s, work.failure_samples)
+        self._ledger = Ledger(before, work.failure_samples)
         self._handed = resume.handed if resume else 0
         self._roster: Roster | None = None
         self._phase = Phase.PREPARE
@@ -119,7 +120,7 @@ class _Runner:
         self._report()
         self._monitor.close(self._clock.now(), self._phase)
         return Done(
-            timeline=self._ledger.timeline,
+            timeline=self._ledger.timeline(),
             health=tuple(self._monitor.records),
             stop=self._stop or Stop.SCHEDULE,
             handed=self._handed,
@@ -192,7 +193,10 @@ class _Runner:
         while not self._must_stop():
             now = self._clock.now()
             self._phase = self._phase_of(now)
-            self._call(self._roster.calls(now - self._load_start), now)
+            due = self._roster.next_due()
+            since_s = now - self._load_start
+            # A start whose time has come is not put off by the last digit of a difference.
+            self._call(self._roster.calls(max(since_s, due) if due + self._load_start <= now else since_s), now)
             due = self._roster.next_due() + self._load_start
             if now >= self._load_end or (self._load_end == math.inf and due == math.inf and self._fleet.is_quiet(now)):
                 break
@@ -286,9 +290,9 @@ class _Runner:
             self._report()
         if now >= self._next_checkpoint and self._roster is not None:
             self._next_checkpoint = now + CHECKPOINT_S
-            state = self._roster.state()
             finished = self._ledger.iterations_due()
-            self._courier.checkpoint(Checkpoint(self._ledger.timeline, state, finished).encode())
+            body = checkpoint.encode(self._ledger.encoded(), self._roster.state(), handed=finished)
+            self._courier.checkpoint(body)
 
     def _report(self) -> None:
         now = self._clock.now()

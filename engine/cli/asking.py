@@ -13,6 +13,7 @@ from engine.plan.document import Json, parse_document
 from engine.plan.spec.parse import LIMIT_BYTES
 from engine.plan.target import ENV, LOCAL
 
+_DURATION: Final = "/load/duration"
 _RUN_ID: Final = re.compile(r"[a-z0-9-]{4,64}")
 
 
@@ -37,8 +38,11 @@ def of_spec(given: Json, flags: Mapping[str, Any], environ: Mapping[str, str]) -
 
 def of_scenario(scenario: str, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Asking:
     """What to ask for with the built-in run of a scenario, over which a variable wins. Raises SettingsError."""
-    spec, told = legacy.fill_in({"scenario": scenario}, environ)
-    return _asking(specs.beneath(spec), told, flags, environ=environ)
+    given, told = legacy.fill_in({"scenario": scenario}, environ)
+    spec = specs.beneath(given)
+    if flags.get(_DURATION) is not None:
+        specs.put(spec, "/load/rampUp", None)  # made for the built-in duration; the server fits one to the new
+    return _asking(spec, told, flags, environ=environ)
 
 
 def read_spec(path: Path) -> Json:

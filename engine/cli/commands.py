@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
         with interrupts.patiently(), shown_on(console, clock) as screen:
             watch = Watch(api, clock, screen, lambda: interrupts.asked, station.check)
             clear(watch)
+            if interrupts.asked:
+                raise KeyboardInterrupt
             accepted = post(watch, json.dumps(asked.spec).encode(), asked.run_id)
             folder = asking.folder_of(options.out, str(accepted["runId"]))
             screen.say(_accepted(accepted))

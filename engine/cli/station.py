@@ -70,8 +70,9 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
     for name in OTHER_STORES:
         if environ.get(name):
             say(f"{name} is not used: on this machine state is kept by Azurite")
+    script = azurite_script(environ)
     emulator = _start_emulator(station, order, directory, environ=environ, say=say) if order.with_emulator else None
-    storage = _start_storage(station, directory, environ, say=say)
+    storage = _start_storage(station, directory, environ, script=script, say=say)
     known: dict[str, str] = {}
     if emulator is not None:
         ready = emulator.ready()
@@ -96,9 +97,8 @@ def _start_emulator(
     return _python(station, "emulator", command, environ=environ, log=directory.log("emulator"), grace_s=5)
 
 
-def _start_storage(station: Station, directory: StateDir, environ: Mapping[str, str], *, say: Say) -> str:
+def _start_storage(station: Station, directory: StateDir, environ: Mapping[str, str], *, script: Path, say: Say) -> str:
     """Azurite's connection string, once it answers."""
-    script = azurite_script(environ)
     for attempt in range(TRIES):
         blob, queue, table = free_ports(3)
         command = ["node", str(script), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]

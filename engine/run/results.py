@@ -35,7 +35,7 @@ def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
     planned, spec = read_plan(means.store, state.run_id), read_spec(means.store, state.run_id)
     gathered = gather(state.run_id, planned, spec, means, missing=LOST)
     facts = _facts(state, planned, spec, gathered, means)
-    facts = replace(facts, state=Stage.FINISHED, ended_at=means.clock.wall())
+    facts = replace(facts, state=Stage.FINISHED, ended_at=state.times.get(Stage.FINISHED, means.clock.wall()))
     result = conclude(facts, gathered.timeline, thresholds=_thresholds(spec), ending=_ending(gathered, spec, ending))
     warnings = [f"batch {o.batch}: {line}" for o in gathered.outcomes for line in (*o.warnings, *_troubles(o))]
     judgement = replace(result.judgement, warnings=(*result.judgement.warnings, *warnings))
@@ -43,7 +43,10 @@ def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
 
 
 def document(state: RunState, name: str, means: Means) -> bytes:
-    """One of the documents: the one that was written, or one of what is known so far, which says so."""
+    """One of the documents: the one that was written, or one of what is known so far, which says so.
+
+    A run that was given up has none that was written: then it is made of what the batches left.
+    """
     held = means.results.read(f"{state.run_id}/{name}")
     if held is not None and not state.is_live:
         return held.body
@@ -52,6 +55,8 @@ def document(state: RunState, name: str, means: Means) -> bytes:
     except NotFound as early:
         why = "it is not planned yet" if state.is_live else "it was never planned"
         raise NotFound(f"run {state.run_id}", f"there are no results, {why}") from early
+    if not state.is_live:
+        return render(conclude_run(state, means, ending=Ending(errors=state.reasons)))[name]
     gathered = gather(state.run_id, planned, spec, means, missing=UNFINISHED)
     facts = replace(_facts(state, planned, spec, gathered, means), is_partial=True)
     return render(conclude(facts, gathered.timeline, thresholds=_thresholds(spec)))[name]

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from doubles.clock import VirtualClock
+
 from engine.adapters.memory import MemoryStore
-from engine.errors import SettingsError
+from engine.errors import Outcome, SettingsError
+from engine.measure.operation import Operation, Phase
+from engine.measure.sample import Sample, Series
+from engine.measure.timeline import Timeline
 from engine.plan.target import Targets, parse_targets
 from engine.ports import Clock, Store, Wire
+from engine.run import activities, api, keys, record
+from engine.run.claims import Claims
 from engine.run.means import Means
+from engine.run.outcome import BatchOutcome
 
 WRAPPING_KEY = bytes(range(64))
 GROUP_KEY = b"a group key that nobody else has"
@@ -68,6 +75,52 @@ def make_means(store: Store | None = None, **changes: Any) -> Means:
 def contents(store: Store) -> dict[str, bytes]:
     """Everything a store holds."""
     return {key: held.body for key in store.keys("") if (held := store.read(key))}
+
+
+def post(means: Means, run_id: str, spec: Mapping[str, Any]) -> str:
+    """An accepted run of a spec; its id."""
+    request = api.Request(body=json.dumps(spec).encode(), headers={"idempotency-key": run_id})
+    found = api.answer(api.post_run, request, means)
+    assert found.status == 202, found.body
+    return run_id
+
+
+def plan(means: Means, run_id: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """An accepted run that is planned; what the orchestrator hears of it."""
+    return activities.plan_run({"runId": post(means, run_id, spec)}, means)
+
+
+def deliver(means: Means, run_id: str, batch: int, **changes: Any) -> BatchOutcome:
+    """The batch is driven, as far as the store can tell: five renewals that went well; `changes` replace fields."""
+    claims = Claims(means.store, means.clock, means.lease_s)
+    claim = claims.take(run_id, batch, f"holder-of-{batch}")
+    assert claim is not None
+    outcome = BatchOutcome(
+        batch=batch,
+        holder=claim.holder,
+        token=claim.token,
+        stop="schedule",
+        timeline=renewals(5),
+        handed=5,
+        load_start=2.0,
+        durations_s={Phase.PREPARE: 2.0, Phase.STEADY: 10.0},
+    )
+    outcome = replace(outcome, **changes)
+    record.fenced_write(means.store, keys.result_key(run_id, batch), claim.token, outcome.encode())
+    claims.release(claim)
+    return outcome
+
+
+def renewals(count: int, interval_s: float = 10.0) -> Timeline:
+    """A timeline of so many iterations, each with a certificate issued after a second."""
+    timeline = Timeline(interval_s)
+    for n in range(count):
+        for operation in (Operation.ITERATION, Operation.CERT_ISSUED):
+            series = Series(operation, Phase.STEADY)
+            timeline.due(series, float(n))
+            timeline.start(series, float(n))
+            timeline.settle(Sample(series, float(n), float(n), n + 1.0, Outcome.OK))
+    return timeline
 
 
 def _no_wire(_clock: Clock, _ca_file: str | None) -> Wire:

@@ -156,7 +156,7 @@ def test_cancel_while_draining_does_not_rename_the_end():
 def test_what_begins_after_a_cancel_belongs_to_the_drain():
     """Once the load has ended, however it did, new operations are the drain's."""
     stage = make_stage(size=4, duration_s=600.0)
-    stage.at(16.0, stage.cancel)
+    stage.at(4.0, stage.cancel)
     done = stage.run()
     cancelled_at = done.load_start + done.durations_s[Phase.RAMP] + done.durations_s[Phase.STEADY]
     assert cancelled_at < 20.0
@@ -414,12 +414,12 @@ def test_pacing_counts_slip_from_the_grid():
 def test_drain_gives_what_is_in_flight_its_time():
     """An answer within gracefulStop still counts; one after it is cancelled, or lost where it was overdue."""
     slow = Options(faults=Faults(issue_delay_s=40.0))
-    stage = make_stage(executor="arrivals", size=10, options=slow, duration_s=20.0, graceful_stop_s=30.0)
+    stage = make_stage(executor="arrivals", size=10, options=slow, duration_s=20.0, graceful_stop_s=25.0)
     done = stage.run()
     found = counted(done, Operation.CERT_ISSUED)
     assert found["ok"] > 0
     assert found["cancelled"] > 0
-    assert done.durations_s[Phase.DRAIN] == pytest.approx(30.0, abs=2.0)
+    assert done.durations_s[Phase.DRAIN] == pytest.approx(25.0, abs=2.0)
     assert_sound(done)
 
 

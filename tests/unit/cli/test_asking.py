@@ -27,6 +27,13 @@ def test_variable_wins_over_a_built_in_run():
     assert asked.spec["execution"]["batchSize"] == 25
 
 
+def test_built_in_run_of_another_length_ramps_as_the_server_sees_fit():
+    """A ramp of ten seconds does not fit into a load of four."""
+    asked = asking.of_scenario("cert-renewal", {"/load/duration": "4s"}, {})
+    assert asked.spec["load"]["duration"] == "4s"
+    assert "rampUp" not in asked.spec["load"]
+
+
 def test_spec_of_its_own_gets_nothing_built_in():
     """A spec means what it says."""
     assert asking.of_spec(RENEWAL, {}, {}).spec == RENEWAL

@@ -1,0 +1,145 @@
+"""Runs over a store that goes away while devices are driven, with a real wire to a real emulator."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from doubles.emulator import Emulator
+from doubles.failing_store import FailingStore
+from doubles.means import FixedSecrets, local_targets, make_means, plan
+
+from engine.adapters.clock import SystemClock
+from engine.adapters.memory import MemoryStore
+from engine.adapters.mqtt.wire import MqttWire
+from engine.measure.operation import Operation
+from engine.ports import Clock, Store, Wire
+from engine.protocol import mqtt
+from engine.run import activities, api, keys, record, state
+from engine.run.api import Request
+from engine.run.closing import close_run
+from engine.run.means import Means
+from engine.run.outcome import BatchOutcome
+
+WITHIN_S = 60.0
+SPEC: dict[str, Any] = {
+    "scenario": "cert-renewal",
+    "devices": {"count": 4},
+    "load": {"duration": "3s", "rampUp": "0s", "pacing": {"interval": "1s"}, "gracefulStop": "2s"},
+    "connection": {"hold": "0s"},
+}
+ORDER = {"runId": "run-a", "batch": 0}
+
+
+class WatchedWire:
+    """A `Wire` that tells when it is closed."""
+
+    def __init__(self, wire: Wire, closed: Callable[[], None]) -> None:
+        self._wire, self._closed = wire, closed
+
+    def send(self, channel: int, command: mqtt.Command) -> None:
+        """See Wire."""
+        self._wire.send(channel, command)
+
+    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event]]:
+        """See Wire."""
+        return self._wire.wait(until)
+
+    def wake(self) -> None:
+        """See Wire."""
+        self._wire.wake()
+
+    def close(self) -> None:
+        """See Wire."""
+        self._wire.close()
+        self._closed()
+
+
+def means_for(emulator: Emulator, store: Store, closed: Callable[[], None] = lambda: None) -> Means:
+    """Means with a real wire and a real clock over this store."""
+
+    def wire(clock: Clock, ca_file: str | None) -> Wire:
+        return WatchedWire(MqttWire(clock, ca_file=ca_file), closed)
+
+    return make_means(
+        store,
+        clock=SystemClock(),
+        targets=local_targets(emulator.facts),
+        secrets=FixedSecrets({"local-group-key": base64.b64decode(emulator.ready["groupKey"])}),
+        wire=wire,
+        lease_s=4.0,
+    )
+
+
+def outcome_in(store: Store) -> BatchOutcome:
+    """What the batch left."""
+    fenced = record.read_fenced(store, keys.result_key("run-a", 0))
+    assert fenced is not None
+    return BatchOutcome.decode(fenced.body)
+
+
+def test_saves_that_fail_are_counted_and_the_run_goes_on(emulator: Emulator) -> None:
+    """Device state could not be kept for a while: each such save is a failure with a number, and a warning."""
+    memory = MemoryStore()
+    means = means_for(emulator, memory)
+    plan(means, "run-a", {**SPEC, "devices": {"count": 4, "prefix": "saving-"}})
+    store = FailingStore(memory, "data/saving-/0", after=3, calls=3, only_writes=True)
+    assert activities.run_batch(ORDER, replace(means, store=store)) == {"batch": 0, "stop": "schedule"}
+    assert store.failed == 3
+    saves = outcome_in(memory).timeline.total().select(Operation.STATE_SAVE)
+    assert saves.failed >= 3
+    assert saves.ok > 0
+    assert outcome_in(memory).store_failures >= 3
+    assert close_run(ORDER, means)["verdict"] != "error"
+    warnings = " ".join(state.read_state(memory, "run-a").warnings)
+    assert "state.save: " in warnings
+    assert "the store failed 3 times" in warnings
+
+
+def test_store_failures_are_shown_while_the_run_goes_on(emulator: Emulator) -> None:
+    """Progress that could not be written is counted in the progress that could."""
+    memory = MemoryStore()
+    means = means_for(emulator, memory)
+    plan(means, "run-a", {**SPEC, "devices": {"count": 2, "prefix": "telling-"}})
+    store = FailingStore(memory, keys.checkpoint_key("run-a", 0), after=2, calls=1, only_writes=True)
+    activities.run_batch(ORDER, replace(means, store=store))
+    view = json.loads(api.answer(api.get_run, Request(run_id="run-a"), means).body)
+    assert view["storeFailures"] == 1
+
+
+@pytest.mark.parametrize(
+    ("only_writes", "detail"), [(False, "nobody answers"), (True, "no space left on device")], ids=["away", "full disk"]
+)
+def test_store_that_stays_away_ends_the_batch(emulator: Emulator, only_writes: bool, detail: str) -> None:
+    """Longer than the lease: nobody can tell whose the batch is, so it stops; the run is an error that says why."""
+    memory, away, stopped = MemoryStore(), threading.Event(), threading.Event()
+    means = means_for(emulator, memory, stopped.set)
+    plan(means, "run-a", {**SPEC, "devices": {"count": 2, "prefix": "lonely-"}, "load": {"duration": "60s"}})
+    store = FailingStore(memory, only_writes=only_writes, detail=detail, is_away=away.is_set)
+    driving = threading.Thread(target=activities.run_batch, args=(ORDER, replace(means, store=store)))
+    driving.start()
+    try:
+        assert began(memory)
+        away.set()
+        assert stopped.wait(WITHIN_S)
+    finally:
+        away.clear()
+        driving.join(WITHIN_S)
+    assert outcome_in(memory).stop == "store-unavailable"
+    assert close_run(ORDER, means) == {"verdict": "error", "exitCode": 1}
+    reason = state.read_state(memory, "run-a").reasons[0]
+    assert reason.startswith("batch 0 stopped: the store could not be reached: ")
+    assert detail in reason
+
+
+def began(store: Store) -> bool:
+    """Whether the load begins within our patience."""
+    give_up = SystemClock().now() + WITHIN_S
+    while SystemClock().now() < give_up:
+        if store.read(keys.start_key("run-a", 0)) is not None:
+            return True
+        threading.Event().wait(0.05)
+    return False

@@ -1,0 +1,50 @@
+"""What a batch saves."""
+
+import json
+
+import pytest
+
+from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable, encode
+from engine.measure.operation import Operation, Phase
+from engine.measure.sample import Series
+from engine.measure.timeline import Timeline
+
+
+def a_timeline(at, interval_s=10.0):
+    """One start."""
+    timeline = Timeline(interval_s)
+    timeline.due(Series(Operation.ITERATION, Phase.STEADY), at)
+    return timeline
+
+
+def test_checkpoint_comes_back_merged():
+    """The pieces mean what they are together; the rest comes back as it was."""
+    body = encode([a_timeline(1.0).encode(), a_timeline(99.0).encode()], {"next": 4, "outstanding": [2]}, handed=3)
+    found = Checkpoint.decode(body)
+    assert (found.roster, found.handed) == ({"next": 4, "outstanding": [2]}, 3)
+    assert sorted(found.timeline.windows) == [0, 9]
+
+
+GOOD = {"version": 1, "timelines": [], "roster": {}, "handed": 0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"version":2}',
+        json.dumps(GOOD).encode(),
+        json.dumps({**GOOD, "timelines": ["!"]}).encode(),
+        json.dumps({**GOOD, "timelines": ["AAAA"]}).encode(),
+        json.dumps({**GOOD, "timelines": 5}).encode(),
+        encode([a_timeline(1.0).encode(), a_timeline(1.0, 5.0).encode()], {}, handed=0),
+        encode([a_timeline(1.0).encode()], 7, handed=0),
+    ],
+)
+def test_checkpoint_that_is_none_is_refused(body):
+    """Damaged, of another version, or of windows that do not fit together."""
+    with pytest.raises(CheckpointUnreadable):
+        Checkpoint.decode(body)

@@ -1,0 +1,228 @@
+"""The activities, as far as they go without devices."""
+
+from typing import Any
+
+import pytest
+from doubles.failing_store import FailingStore
+from doubles.means import FixedSecrets, deliver, local_targets, make_means, plan, post
+
+from engine.adapters.memory import MemoryStore
+from engine.errors import LaunchError, NotFound, RunRefused, StoreError, StoreUnavailable
+from engine.run import activities, keys, pool, record, state
+from engine.run.claims import Claims
+from engine.run.files import read_plan
+from engine.run.means import Means
+from engine.run.outcome import BatchOutcome
+
+SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 10}, "execution": {"batchSize": 4}}
+WAVES: dict[str, Any] = {
+    "scenario": "provision",
+    "devices": {"count": 10},
+    "execution": {"batchSize": 2, "maxParallelBatches": 2},
+}
+ORDER = {"runId": "run-a", "batch": 0}
+
+
+def held_by(means: Means, run_id: str) -> tuple[pool.Range, ...]:
+    """The device names a run holds."""
+    return pool.holdings(means.store, keys.counter_key("counter", "device-"), run_id)
+
+
+def result_of(means: Means, batch: int = 0) -> BatchOutcome:
+    """What a batch of run-a left."""
+    fenced = record.read_fenced(means.store, keys.result_key("run-a", batch))
+    assert fenced is not None
+    return BatchOutcome.decode(fenced.body)
+
+
+def test_plan_tells_waves_and_deadlines() -> None:
+    """The orchestrator hears which batches go together and how long it may take; the run is running."""
+    means = make_means()
+    told = plan(means, "run-a", WAVES)
+    assert told["refused"] == ""
+    assert told["waves"] == [[0, 1], [2, 3], [4]]
+    assert told["batchAttempts"] == 3
+    assert told["deadlineS"] > told["patienceS"] > 60
+    found = state.read_state(means.store, "run-a")
+    assert (found.stage, found.batches.planned) == (state.Stage.RUNNING, 5)
+
+
+def test_plan_made_again_is_the_same() -> None:
+    """An activity that is tried again finds the plan and the clock of its first try."""
+    means = make_means()
+    told = plan(means, "run-a", SPEC)
+    first = read_plan(means.store, "run-a")
+    means.clock.sleep(30)
+    assert activities.plan_run({"runId": "run-a"}, means) == told
+    assert read_plan(means.store, "run-a") == first
+
+
+def test_plan_holds_the_names_longer_than_the_run_can_last() -> None:
+    """Waves and deadlines included: nobody else gets a device of a run that is still under way."""
+    means = make_means()
+    told = plan(means, "run-a", WAVES)
+    longest = means.clock.wall() + told["deadlineS"] + told["patienceS"]
+    assert all(held.until is not None and held.until > longest for held in held_by(means, "run-a"))
+
+
+def test_plan_without_a_target_is_refused() -> None:
+    """A profile that was taken away since: no exception, because trying again would not help."""
+    means = make_means()
+    post(means, "run-a", SPEC)
+    moved = make_means(means.store, targets=type(means.targets)({}))
+    assert "'local'" in activities.plan_run({"runId": "run-a"}, moved)["refused"]
+
+
+def test_plan_asks_the_emulator_what_it_had_counted() -> None:
+    """So that the report can tell what this run alone brought."""
+    local = {"host": "127.0.0.1", "idScope": "0ne00000000", "control": "http://127.0.0.1:9"}
+    means = make_means(targets=local_targets(local), counters=lambda control: {"connects": 7, "asked": control})
+    plan(means, "run-a", SPEC)
+    assert read_plan(means.store, "run-a").counters == {"connects": 7, "asked": "http://127.0.0.1:9"}
+
+
+def test_plan_of_a_cancelled_run_stays_draining() -> None:
+    """A cancel that came before the plan is not forgotten by it."""
+    means = make_means()
+    post(means, "run-a", SPEC)
+    state.ask_cancel(means.store, "run-a", now=1.0)
+    plan_told = activities.plan_run({"runId": "run-a"}, means)
+    assert plan_told["refused"] == ""
+    assert state.read_state(means.store, "run-a").stage is state.Stage.DRAINING
+
+
+def test_plan_of_an_unknown_run_is_not_found() -> None:
+    """There is no spec to plan."""
+    with pytest.raises(NotFound):
+        activities.plan_run({"runId": "nobody"}, make_means())
+
+
+def test_stop_drains_the_run_once() -> None:
+    """Again it is the same; when the run is past its batches there is nothing to stop."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    assert activities.stop_run(ORDER, means) == activities.stop_run(ORDER, means) == {"stopped": True}
+    assert state.read_state(means.store, "run-a").stage is state.Stage.DRAINING
+    state.advance(means.store, "run-a", state.Event.GIVEN_UP, now=1.0)
+    assert activities.stop_run(ORDER, means)["stopped"] is False
+
+
+def test_batch_that_is_done_is_left_alone() -> None:
+    """A doubled activity finds the result and returns."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    assert activities.run_batch(ORDER, means) == {"batch": 0, "stop": "done-before"}
+
+
+def test_batch_that_was_delivered_but_not_released_is_not_driven_again() -> None:
+    """Its holder died between the last two writes: the result stands."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    kept = deliver(means, "run-a", 0)
+    means.store.delete(keys.claim_key("run-a", 0))
+    assert activities.run_batch(ORDER, means) == {"batch": 0, "stop": "delivered-before"}
+    assert result_of(means).handed == kept.handed
+    assert activities.run_batch(ORDER, means)["stop"] == "done-before"
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"descriptors": lambda _: 100}, "the batch needs 204 file descriptors, the process may open 100"),
+        ({"descriptors": lambda _: 60_000, "strict_descriptors": True}, "needs 65536 file descriptors"),
+        ({"secrets": FixedSecrets()}, "local-group-key: missing"),
+    ],
+)
+def test_batch_that_cannot_run_here_says_so(changes: dict[str, Any], detail: str) -> None:
+    """The refusal is a result: trying again on this machine would not help, and the run ends with it."""
+    means = make_means(**changes)
+    plan(means, "run-a", SPEC)
+    assert activities.run_batch(ORDER, means) == {"batch": 0, "stop": "refused"}
+    assert detail in result_of(means).detail
+
+
+def test_batch_with_an_unreadable_checkpoint_is_refused() -> None:
+    """Starting over would count again what was counted."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    record.fenced_write(means.store, keys.checkpoint_key("run-a", 0), 1, b"{}")
+    assert activities.run_batch(ORDER, means)["stop"] == "refused"
+    assert "cannot go on" in result_of(means).detail
+
+
+def test_few_descriptors_are_a_warning() -> None:
+    """Enough for the batch, fewer than the setting asks for: the run goes on and says so."""
+    means = make_means(descriptors=lambda _: 1000)
+    assert activities._preflight(4, means) == (
+        "the process may open 1000 file descriptors, MIN_FILE_DESCRIPTORS asks for 65536",
+    )
+    assert activities._preflight(4, make_means()) == ()
+    with pytest.raises(RunRefused):
+        activities._preflight(900, means)
+
+
+def test_batch_waits_for_a_dead_holder() -> None:
+    """It takes over when the lease is over, under the next token."""
+    means = make_means(secrets=FixedSecrets())
+    plan(means, "run-a", SPEC)
+    Claims(means.store, means.clock, means.lease_s).take("run-a", 0, "dead")
+    before = means.clock.now()
+    activities.run_batch(ORDER, means)
+    assert means.clock.now() - before >= means.lease_s
+    assert result_of(means).token == 2
+
+
+def test_batch_that_somebody_holds_for_ever_is_given_up() -> None:
+    """After the batch's own deadline the activity fails, and names the batch."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    claims = Claims(means.store, means.clock, means.lease_s)
+    claim = claims.take("run-a", 0, "slow")
+    assert claim is not None
+
+    class Renewing(type(means.clock)):  # type: ignore[misc]
+        """A clock in whose every moment the other holder renews."""
+
+        def sleep(self, for_s: float) -> None:
+            super().sleep(for_s)
+            nonlocal claim
+            claim = Claims(means.store, self, means.lease_s).renew(claim)
+
+    with pytest.raises(LaunchError, match="batch 0 of run-a"):
+        activities.run_batch(ORDER, make_means(means.store, clock=Renewing()))
+
+
+@pytest.mark.parametrize("spec", [b"{", b'{"version": 2}', b'{"version": 1, "spec": {}, "createdAt": 1}'])
+def test_batch_that_fails_gives_its_claim_back(spec: bytes) -> None:
+    """The next try need not wait until the lease is over."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    held = means.store.read(keys.spec_key("run-a"))
+    assert held is not None
+    means.store.replace(keys.spec_key("run-a"), spec, held.version)
+    with pytest.raises(StoreError):
+        activities.run_batch(ORDER, means)
+    assert Claims(means.store, means.clock, means.lease_s).take("run-a", 0, "next") is not None
+
+
+def test_result_is_delivered_when_the_store_comes_back() -> None:
+    """A store that is away at the end costs waiting, and nothing that was measured."""
+    memory = MemoryStore()
+    means = make_means(memory, secrets=FixedSecrets())
+    plan(means, "run-a", SPEC)
+    store = FailingStore(memory, "runs/run-a/batches/000000/result", after=2, calls=20)
+    activities.run_batch(ORDER, make_means(store, clock=means.clock, secrets=FixedSecrets()))
+    assert store.failed == 20
+    assert result_of(means).stop == "refused"
+
+
+def test_result_that_cannot_be_delivered_fails_the_activity() -> None:
+    """After two minutes the activity says so, and another may try."""
+    memory = MemoryStore()
+    means = make_means(memory, secrets=FixedSecrets())
+    plan(means, "run-a", SPEC)
+    store = FailingStore(memory, "runs/run-a/batches/000000/result", after=2)
+    with pytest.raises(StoreUnavailable):
+        activities.run_batch(ORDER, make_means(store, clock=means.clock, secrets=FixedSecrets()))
+    assert means.clock.now() == pytest.approx(activities.DELIVER_FOR_S, abs=2)

@@ -1,0 +1,98 @@
+"""What the batches of a run have left, put together."""
+
+from typing import Any
+
+import pytest
+from doubles.means import deliver, make_means, plan, renewals
+
+from engine.batch import checkpoint
+from engine.measure.operation import Operation, Phase
+from engine.run import keys, record
+from engine.run.claims import Claims
+from engine.run.files import read_plan, read_spec
+from engine.run.gather import LOST, NOT_STARTED, UNFINISHED, Gathered, difference, gather
+from engine.run.means import Means
+
+SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 6}, "execution": {"batchSize": 2}}
+WAVES: dict[str, Any] = {
+    "scenario": "provision",
+    "devices": {"count": 6},
+    "execution": {"batchSize": 2, "maxParallelBatches": 2},
+}
+
+
+def gathered(means: Means, missing: str = LOST) -> Gathered:
+    """What run-a's batches left."""
+    return gather("run-a", read_plan(means.store, "run-a"), read_spec(means.store, "run-a"), means, missing=missing)
+
+
+def leave(means: Means, key: str, body: bytes, token: int = 1) -> None:
+    """Batch 1 was taken and left something."""
+    Claims(means.store, means.clock, 30.0).take("run-a", 1, "somebody")
+    record.fenced_write(means.store, key, token, body)
+
+
+def test_results_are_merged() -> None:
+    """The total is the sum of the parts, whoever came first."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for batch in (2, 0, 1):
+        deliver(means, "run-a", batch)
+    found = gathered(means)
+    assert [outcome.batch for outcome in found.outcomes] == [0, 1, 2]
+    assert found.timeline.total().select(Operation.CERT_ISSUED).ok == 15
+
+
+def test_phases_of_waves_follow_each_other() -> None:
+    """Batches of one wave share the time, waves add it up."""
+    means = make_means()
+    plan(means, "run-a", WAVES)
+    for batch, steady_s in enumerate([10.0, 12.0, 5.0]):
+        deliver(means, "run-a", batch, durations_s={Phase.STEADY: steady_s})
+    assert gathered(means).durations_s[Phase.STEADY] == 17.0
+
+
+@pytest.mark.parametrize("missing", [LOST, UNFINISHED])
+def test_batch_without_a_result_is_counted_by_its_checkpoint(missing: str) -> None:
+    """What it had measured is kept, and that there is no more is said."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    body = checkpoint.encode([renewals(3).encode()], {}, handed=3)
+    leave(means, keys.checkpoint_key("run-a", 1), body, token=2)
+    found = gathered(means, missing)
+    assert (found.outcomes[1].stop, found.outcomes[1].handed, found.outcomes[1].token) == (missing, 3, 2)
+    assert found.timeline.total().select(Operation.CERT_ISSUED).ok == 8
+
+
+def test_batch_that_was_taken_and_left_nothing_is_missing() -> None:
+    """It may be on its way, or gone."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    leave(means, keys.progress_key("run-a", 1), b"")
+    assert [outcome.stop for outcome in gathered(means).outcomes] == [NOT_STARTED, LOST, NOT_STARTED]
+    assert [outcome.stop for outcome in gathered(means, UNFINISHED).outcomes] == [NOT_STARTED, UNFINISHED, NOT_STARTED]
+
+
+@pytest.mark.parametrize("key", [keys.result_key("run-a", 1), keys.checkpoint_key("run-a", 1)])
+def test_unreadable_result_is_a_lost_batch(key: str) -> None:
+    """Whether the run goes on or not: it will not become readable."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    leave(means, key, b"damaged")
+    assert gathered(means, UNFINISHED).outcomes[1].stop == LOST
+
+
+def test_raised_fence_is_no_result() -> None:
+    """A holder that only began has delivered nothing."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    leave(means, keys.result_key("run-a", 1), b"")
+    assert gathered(means).outcomes[1].stop == LOST
+
+
+def test_difference_of_counters() -> None:
+    """Per name and per kind; what was not there before counts from 0; what is no count is left out."""
+    after = {"connects": 7, "connacks": {"0": 6, "5": 1}, "seed": "x", "up": True}
+    assert difference(after, {"connects": 2, "connacks": {"0": 1}}) == {"connects": 5, "connacks": {"0": 5, "5": 1}}
+    assert difference(after, {}) == {"connects": 7, "connacks": {"0": 6, "5": 1}}

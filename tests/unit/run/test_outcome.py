@@ -1,0 +1,89 @@
+"""A batch's result as one body."""
+
+import json
+
+import pytest
+from doubles.means import renewals
+
+from engine.batch.runner import Done, Stop
+from engine.measure.health import Health
+from engine.measure.operation import Phase
+from engine.run.outcome import BatchOutcome, OutcomeUnreadable, of_done
+
+OUTCOME = BatchOutcome(
+    batch=3,
+    holder="host/1/ab",
+    token=2,
+    stop="schedule",
+    timeline=renewals(4),
+    health=(Health(0, Phase.STEADY, lag_p99_s=0.001),),
+    handed=4,
+    mismatch="",
+    load_start=1.5,
+    durations_s={Phase.STEADY: 10.0},
+    unprovisioned=1,
+    store_failures=2,
+    detail="",
+    warnings=("one",),
+)
+
+
+def done(stop: Stop, handed: int = 4) -> Done:
+    """What a batch's loop returns."""
+    return Done(
+        timeline=renewals(4),
+        health=(),
+        stop=stop,
+        handed=handed,
+        load_start=1.5,
+        durations_s={},
+        unprovisioned=0,
+        store_failures=1,
+        store_detail="runs/x: nobody answers",
+    )
+
+
+def test_result_is_read_as_it_was_written() -> None:
+    """Every field, and the timeline to the byte."""
+    found = BatchOutcome.decode(OUTCOME.encode())
+    assert found.encode() == OUTCOME.encode()
+    assert found.timeline.encode() == OUTCOME.timeline.encode()
+    assert (found.batch, found.token, found.health, found.durations_s) == (3, 2, OUTCOME.health, {Phase.STEADY: 10.0})
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"\xff", json.dumps({"version": 2}).encode()])
+def test_unreadable_result_says_so(body: bytes) -> None:
+    """Damaged, or of another version."""
+    with pytest.raises(OutcomeUnreadable):
+        BatchOutcome.decode(body)
+
+
+@pytest.mark.parametrize("name", ["timeline", "health", "durationsS", "handed", "stop"])
+def test_result_without_a_field_is_unreadable(name: str) -> None:
+    """Nothing is guessed."""
+    document = json.loads(OUTCOME.encode())
+    del document[name]
+    with pytest.raises(OutcomeUnreadable):
+        BatchOutcome.decode(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("stop", "detail"),
+    [
+        (Stop.SCHEDULE, ""),
+        (Stop.CANCELLED, ""),
+        (Stop.STORE, "the store could not be reached: runs/x: nobody answers"),
+        (Stop.INVALID_STATE, "a stored certificate was refused, and devices.onInvalid is fail"),
+    ],
+)
+def test_stop_that_needs_words_has_them(stop: Stop, detail: str) -> None:
+    """Why the batch ended before its schedule did."""
+    found = of_done(done(stop), batch=0, holder="me", token=1, warnings=())
+    assert (found.stop, found.detail) == (stop, detail)
+
+
+def test_start_that_was_handed_out_and_not_counted_is_a_mismatch() -> None:
+    """The batch's own sums are checked before they are merged."""
+    assert of_done(done(Stop.SCHEDULE), batch=0, holder="me", token=1, warnings=()).mismatch == ""
+    found = of_done(done(Stop.SCHEDULE, handed=5), batch=0, holder="me", token=1, warnings=())
+    assert found.mismatch == "the schedule handed out 5 starts, 4 were counted"

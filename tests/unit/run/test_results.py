@@ -1,0 +1,132 @@
+"""A run's documents: partial while it goes on, final after."""
+
+import json
+from typing import Any
+
+import pytest
+from doubles.means import contents, deliver, local_targets, make_means, plan
+
+from engine.measure.timeline import Timeline
+from engine.run import api, results, state
+from engine.run.api import Request
+from engine.run.closing import close_run, give_up
+from engine.run.means import Means
+
+SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 4}, "execution": {"batchSize": 2}}
+ORDER = {"runId": "run-a", "attempt": 1}
+
+
+def summary(means: Means) -> dict[str, Any]:
+    """GET /api/runs/run-a/results."""
+    found = api.answer(api.get_results, Request(run_id="run-a"), means)
+    assert found.status == 200
+    body: dict[str, Any] = json.loads(found.body)
+    return body
+
+
+def test_documents_are_partial_while_the_run_goes_on() -> None:
+    """They are marked so, hold what is there, and are not kept."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    assert summary(means)["partial"] is True
+    assert summary(means)["operations"]["cert.issued"]["ok"] == 5
+    report = api.answer(api.get_report, Request(run_id="run-a"), means)
+    timeline = api.answer(api.get_timeline, Request(run_id="run-a"), means)
+    assert (report.content_type, timeline.content_type) == ("text/markdown", "text/csv")
+    assert b"PASSED so far" in report.body
+    assert timeline.body.count(b"\n") > 1
+    assert contents(means.results) == {}
+
+
+def test_documents_are_final_after_the_run() -> None:
+    """What is served is what was written, also when the target is gone by then."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1)
+    close_run(ORDER, means)
+    assert summary(means)["partial"] is False
+    assert summary(means)["verdict"] == "passed"
+    moved = make_means(means.store, results=means.results, targets=type(means.targets)({}))
+    for name, handler in (("report.md", api.get_report), ("timeline.csv", api.get_timeline)):
+        held = means.results.read(f"run-a/{name}")
+        assert held is not None
+        assert api.answer(handler, Request(run_id="run-a"), moved).body == held.body
+
+
+def test_documents_of_a_run_that_was_given_up_are_what_there_is() -> None:
+    """Batches had delivered before closing failed: their numbers can be read, under the verdict that the run has."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    give_up({**ORDER, "why": "it could not be closed"}, means)
+    assert summary(means)["verdict"] == "error"
+    assert summary(means)["partial"] is False
+    assert summary(means)["operations"]["cert.issued"]["ok"] == 5
+
+
+def test_documents_of_a_run_that_was_never_planned_are_not_there() -> None:
+    """404 that says so, for ever."""
+    means = make_means()
+    body = json.dumps(SPEC).encode()
+    api.answer(api.post_run, Request(body=body, headers={"idempotency-key": "run-a"}), means)
+    close_run({**ORDER, "why": "refused"}, means)
+    found = api.answer(api.get_results, Request(run_id="run-a"), means)
+    assert found.status == 404
+    assert "never planned" in json.loads(found.body)["message"]
+
+
+def test_emulator_is_asked_what_this_run_brought() -> None:
+    """The difference of two readings; nothing where one of them failed."""
+    readings = iter([{"connects": 3}, {"connects": 10}, None])
+    local = {"host": "127.0.0.1", "idScope": "0ne00000000", "control": "http://127.0.0.1:9"}
+    means = make_means(targets=local_targets(local), counters=lambda _: next(readings))
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    assert summary(means)["emulator"] != []
+    assert not summary(means)["emulator"]
+
+
+def test_thresholds_of_the_spec_are_judged() -> None:
+    """A threshold that fails makes the verdict, and is told with its value."""
+    means = make_means()
+    plan(means, "run-a", {**SPEC, "thresholds": [{"metric": "cert.issued", "expr": "p(95)<10"}]})
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1)
+    assert close_run(ORDER, means) == {"verdict": "failed", "exitCode": 99}
+    assert summary(means)["thresholds"][0]["ok"] is False
+
+
+def test_limit_that_was_reached_aborts() -> None:
+    """The run's own time was over."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0, stop="limit")
+    deliver(means, "run-a", 1)
+    assert close_run(ORDER, means)["verdict"] == "aborted"
+    assert state.read_state(means.store, "run-a").reasons == ("limits.maxDuration, 7200 s, was over",)
+
+
+def test_run_that_measured_nothing_is_an_error() -> None:
+    """All batches delivered, and nothing was due."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for batch in (0, 1):
+        deliver(means, "run-a", batch, timeline=Timeline(10.0), handed=0)
+    assert close_run(ORDER, means)["verdict"] == "error"
+
+
+@pytest.mark.parametrize("name", [results.SUMMARY, results.TIMELINE, results.REPORT])
+def test_documents_are_written_again_the_same(name: str) -> None:
+    """A closing that is tried again replaces what the first try wrote."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1)
+    found = state.advance(means.store, "run-a", state.Event.BATCHES_DONE, now=means.clock.wall())
+    result = results.conclude_run(found, means, ending=results.Ending())
+    results.write(result, means.results)
+    first = means.results.read(f"run-a/{name}")
+    results.write(result, means.results)
+    assert means.results.read(f"run-a/{name}") == first
