@@ -21,6 +21,7 @@ from engine.cli.specs import DEFAULT as DEFAULT_SCENARIO
 from engine.cli.statedir import ROOT
 from engine.cli.station import Order, Station, open_station
 from engine.cli.words import plain
+from engine.errors import NotFound
 from engine.measure.verdict import EXIT_CODES, Verdict
 
 STAY_LOOK_S: Final = 0.2
@@ -85,7 +86,10 @@ def batch(options: argparse.Namespace) -> int:
     from engine.run.files import read_plan
     from engine.wiring import means
 
-    batches = len(read_plan(means().store, options.run_id).plan.batches)
+    try:
+        batches = len(read_plan(means().store, options.run_id).plan.batches)
+    except NotFound:
+        raise CommandFailed(f"run {options.run_id} is not known to this storage, or not planned yet") from None
     if options.number >= batches:
         raise CommandFailed(f"run {options.run_id} has batches 0 to {batches - 1}, found {options.number}")
     print(json.dumps(run_batch({"runId": options.run_id, "batch": options.number, "attempt": 1}, means())))

@@ -79,7 +79,9 @@ class World:
     ) -> Log:
         """Everything that one script of the session on channel 0 measured; it is stopped at until."""
         answers: list[Saved] = []
-        orders = session.begin(Start(steps, self.clock.now(), phase, main, phase is not Phase.PREPARE), self.clock.now())
+        orders = session.begin(
+            Start(steps, self.clock.now(), phase, main, phase is not Phase.PREPARE), self.clock.now()
+        )
         while True:
             self._carry_out(orders, answers)
             orders = []
@@ -111,7 +113,9 @@ class World:
 class Puppet:
     """One session by hand: `hear` tells it what happened, orders holds what it wanted since the last look."""
 
-    def __init__(self, *steps: Step, bundle: Bundle | None = None, main: Operation = Operation.CERT_ISSUED, **setup: object):
+    def __init__(
+        self, *steps: Step, bundle: Bundle | None = None, main: Operation = Operation.CERT_ISSUED, **setup: object
+    ):
         self.now = 0.0
         self.device = Device(make_setup(**setup), "d-0", index=0, ordinal=0, bundle=bundle)
         self.session = Session(self.device, lambda: self.now)
@@ -190,5 +194,3 @@ def assert_conserved(log: Log) -> None:
     assert begun == ended
     dropped = sorted(sample.series for sample in log.samples if sample.outcome is Outcome.DROPPED)
     assert sorted(series for series, _ in log.dropped) == dropped
-
-

@@ -1,4 +1,4 @@
-"""A courier without a thread, for virtual time: what it is handed is carried a moment later, by the wire's own clock."""
+"""A courier without a thread, for virtual time: what it is handed is carried a moment later, on the wire's time."""
 
 from collections.abc import Callable
 

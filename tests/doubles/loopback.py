@@ -152,7 +152,7 @@ class Loopback:
 
     def _reach(self, link: _Link) -> None:
         if self._links.get(link.channel) is not link:
-            return
+            return None
         if link.command.host not in self.hosts:
             return self._end(link, Failure(Outcome.NETWORK, "EAI_NONAME", f"{link.command.host} does not resolve"))
         self.service.stats.add("dials")
@@ -175,9 +175,7 @@ class Loopback:
         password = None if command.password is None else command.password.encode()
         self._tell(
             link,
-            packet.Connect(
-                command.client_id, command.username, password, command.keep_alive_s, command.clean_session
-            ),
+            packet.Connect(command.client_id, command.username, password, command.keep_alive_s, command.clean_session),
         )
         return self.after(command.keep_alive_s, lambda: self._ping(link))
 

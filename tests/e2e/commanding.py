@@ -22,7 +22,16 @@ SMALL: dict[str, Any] = {
     "results": {"interval": "5s"},
     "thresholds": [{"metric": "cert.issued", "expr": "fail_rate<0.01"}],
 }
-VARIABLES = ("PROVISIONING_HOST", "DEFAULT_TARGET", "TARGETS", "RUN_ID", "LOAD_TEST_RUN_ID", "STATE_KEY")
+VARIABLES = (
+    *("PROVISIONING_HOST", "DEFAULT_TARGET", "TARGETS", "RUN_ID", "LOAD_TEST_RUN_ID", "STATE_KEY"),
+    *("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "TEST", "ARGS", "SPEC", "SCENARIO", "FAULTS", "GROUP_KEY"),
+)
+"""What would reach a command under test from whoever started the tests, `make test` included."""
+
+
+def clean_environ() -> dict[str, str]:
+    """The environment without VARIABLES."""
+    return {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
 
 class Command:
@@ -31,10 +40,14 @@ class Command:
     def __init__(self, folder: Path, command: Sequence[str], cwd: Path = ROOT, **environ: str) -> None:
         self.folder = folder
         self.stderr = folder / "stderr.txt"
-        kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         with self.stderr.open("ab") as stderr:
             self.process = subprocess.Popen(
-                command, cwd=cwd, env=kept | environ, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+                command,
+                cwd=cwd,
+                env=clean_environ() | environ,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
             )
 
     def end(self, within_s: float = 120) -> tuple[int, bytes]:

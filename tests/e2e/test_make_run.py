@@ -12,7 +12,7 @@ import pytest
 
 from engine.cli.package import kept, parse_ignore
 from engine.cli.station import azurite_script
-from tests.e2e.commanding import ROOT, SMALL, Commands, open_commands
+from tests.e2e.commanding import ROOT, SMALL, Commands, clean_environ, open_commands
 
 STAMP = ".venv/.installed"
 TOOLS = ("sh", "make", "mkdir", "rm", "touch", "grep", "sort", "tail", "awk", "cat")
@@ -50,7 +50,13 @@ def make(clone: Path, *words: str, **environ: str) -> "subprocess.CompletedProce
     """What make says and ends with."""
     told = {"AZURITE_JS": str(azurite_script(os.environ)), **environ}
     return subprocess.run(
-        ["make", *words], cwd=clone, env=os.environ | told, capture_output=True, text=True, timeout=200, check=False
+        ["make", *words],
+        cwd=clone,
+        env=clean_environ() | told,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
 
 

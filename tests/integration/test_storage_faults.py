@@ -104,7 +104,7 @@ def test_store_failures_are_shown_while_the_run_goes_on(emulator: Emulator) -> N
     memory = MemoryStore()
     means = means_for(emulator, memory)
     plan(means, "run-a", {**SPEC, "devices": {"count": 2, "prefix": "telling-"}})
-    store = FailingStore(memory, keys.checkpoint_key("run-a", 0), after=2, calls=1, only_writes=True)
+    store = FailingStore(memory, keys.checkpoint_key("run-a", 0), after=1, calls=1, only_writes=True)
     activities.run_batch(ORDER, replace(means, store=store))
     view = json.loads(api.answer(api.get_run, Request(run_id="run-a"), means).body)
     assert view["storeFailures"] == 1

@@ -20,7 +20,7 @@ from engine.device.catalog import SCENARIOS
 from engine.device.setup import Setup
 from engine.emulator.service import Options
 from engine.measure.operation import Operation, Phase
-from engine.measure.tally import Tally
+from engine.measure.tally import Tally, conservation
 from engine.plan.pacer import Grid, Spread, Steady
 
 
@@ -93,7 +93,9 @@ class Stage:
         return run_batch(self.work, wire=self.wire, clock=self.world.clock, courier=courier)
 
 
-def make_roster(executor: str, size: int, *, duration_s: float, ramp_s: float, max_in_flight: int = 10**6) -> MakeRoster:
+def make_roster(
+    executor: str, size: int, *, duration_s: float, ramp_s: float, max_in_flight: int = 10**6
+) -> MakeRoster:
     """What run.work makes of a spec, without the spec."""
 
     def make(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
@@ -160,3 +162,9 @@ def counted(done: Done, operation: Operation, phases: Collection[Phase] | None =
 def total(done: Done) -> Tally:
     """Everything that was counted."""
     return done.timeline.total()
+
+
+def assert_sound(done):
+    """The sums agree, operation by operation, and the schedule agrees with what was counted."""
+    assert conservation(total(done)) == []
+    assert done.mismatch == ""

@@ -53,7 +53,9 @@ def test_stop_cancels_what_is_in_time():
     """Neither the operation nor its iteration was lost."""
     made = puppet(endless)
     made.session.stop(5.0)
-    assert outcomes(made.session.drain_log()) == {name: ["cancelled"] for name in ("iteration", "cert.issued", "state.save")}
+    assert outcomes(made.session.drain_log()) == {
+        name: ["cancelled"] for name in ("iteration", "cert.issued", "state.save")
+    }
 
 
 def test_stop_loses_what_is_overdue():

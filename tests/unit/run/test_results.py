@@ -130,3 +130,14 @@ def test_documents_are_written_again_the_same(name: str) -> None:
     first = means.results.read(f"run-a/{name}")
     results.write(result, means.results)
     assert means.results.read(f"run-a/{name}") == first
+
+
+def test_documents_are_partial_until_the_run_is_finished() -> None:
+    """They may have been written by a closing that then failed: the state has the last word."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1)
+    found = state.advance(means.store, "run-a", state.Event.BATCHES_DONE, now=means.clock.wall())
+    results.write(results.conclude_run(found, means, ending=results.Ending()), means.results)
+    assert summary(means)["partial"] is True

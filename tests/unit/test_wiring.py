@@ -1,0 +1,236 @@
+"""Adapters picked from settings; requests answered; and an app that is not set up, which says so."""
+
+import asyncio
+import base64
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+import grpc
+import pytest
+
+import function_app
+from engine import wiring
+from engine.adapters import functions
+from engine.adapters.blobs import BlobStore
+from engine.adapters.directory import DirectoryStore
+from engine.errors import SettingsError
+from engine.run import api, workflow
+from engine.run.workflow import CANCEL
+from engine.settings import Settings
+
+STATE_KEY = base64.b64encode(bytes(64)).decode()
+LOCAL = {"host": "127.0.0.1", "port": 8883, "idScope": "0ne00000000"}
+
+
+def environ_for(folder: Path, **more: str) -> dict[str, str]:
+    """An environment in which everything is there."""
+    group_key = base64.b64encode(b"group").decode()
+    local = {"LOCAL_EMULATOR": json.dumps(LOCAL), "LOCAL_GROUP_KEY": group_key, "LOCAL_STORE": str(folder)}
+    return {"STATE_KEY": STATE_KEY, **local, **more}
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """A process with these settings; what it remembers of them is forgotten afterwards."""
+    for name, value in environ_for(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    for name in ("STORAGE_CONN_STR", "STORAGE_ACCOUNT_URL", "SCHEDULED_SPEC"):
+        monkeypatch.delenv(name, raising=False)
+    wiring.means.cache_clear()
+    wiring._tell_once.cache_clear()
+    yield monkeypatch
+    wiring.means.cache_clear()
+    wiring._tell_once.cache_clear()
+
+
+class Client:
+    """A Durable Functions client that notes what it is asked, and fails when it is told to."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.started: list[Any] = []
+        self.told: list[Any] = []
+        self._is_away = is_away
+
+    async def schedule_new_orchestration(self, name: str, *, input: Any, instance_id: str) -> str:  # noqa: A002
+        """Start one."""
+        if self._is_away:
+            raise _Away
+        self.started.append((name, instance_id))
+        return instance_id
+
+    async def raise_orchestration_event(self, instance_id: str, name: str, *, data: Any) -> None:
+        """Tell one."""
+        self.told.append((instance_id, name))
+
+
+class _Away(grpc.RpcError):
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+
+def ask(handler: api.Handler, client: Client, body: bytes = b"", *, run_id: str = "", key: str = "") -> Any:
+    """The answer to a request, as Functions gets it."""
+    headers = {"Idempotency-Key": key} if key else {}
+    route = {"id": run_id} if run_id else {}
+    request = func.HttpRequest("POST", "/api/runs", headers=headers, route_params=route, body=body)
+    return asyncio.run(wiring.answer(handler, request, client))  # type: ignore[arg-type]
+
+
+SPEC = b'{"scenario": "cert-renewal"}'
+
+
+def test_accepted_run_is_started(set_up: pytest.MonkeyPatch) -> None:
+    """The orchestration is asked for before the answer goes out."""
+    client = Client()
+    found = ask(api.post_run, client, SPEC, key="nightly")
+    assert (found.status_code, found.headers["Location"]) == (202, "/api/runs/nightly")
+    assert client.started == [("run", "nightly")]
+
+
+def test_refused_run_is_not_started(set_up: pytest.MonkeyPatch) -> None:
+    """Nothing is asked of Durable Functions."""
+    client = Client()
+    assert ask(api.post_run, client, b"{}").status_code == 400
+    assert client.started == []
+
+
+def test_cancel_tells_the_orchestration(set_up: pytest.MonkeyPatch) -> None:
+    """By the run's id, after the flag is up."""
+    client = Client()
+    ask(api.post_run, client, SPEC, key="nightly")
+    assert ask(api.post_cancel, client, run_id="nightly").status_code == 202
+    assert client.told == [("nightly", CANCEL)]
+
+
+def test_run_whose_orchestration_cannot_be_started_is_told(set_up: pytest.MonkeyPatch) -> None:
+    """503, and the same request starts it when Durable Functions is back."""
+    found = ask(api.post_run, Client(is_away=True), SPEC, key="nightly")
+    assert (found.status_code, json.loads(found.get_body())["code"]) == (503, "launch")
+    assert found.headers["Retry-After"]
+    client = Client()
+    assert ask(api.post_run, client, SPEC, key="nightly").status_code == 200
+    assert client.started == [("run", "nightly")]
+
+
+def test_missing_settings_are_named_in_every_answer_and_once_in_the_log(
+    set_up: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 with every variable; the log says what is wrong with each, and says it once."""
+    set_up.delenv("STATE_KEY")
+    set_up.delenv("LOCAL_STORE")
+    set_up.setenv("MAX_DEVICES", "canary")
+    with caplog.at_level(logging.ERROR):
+        answers = [ask(api.post_run, Client(), SPEC), ask(api.get_targets, Client())]
+    for found in answers:
+        body = json.loads(found.get_body())
+        assert (found.status_code, body["code"]) == (500, "settings-invalid")
+        assert {problem["path"] for problem in body["errors"]} == {"STATE_KEY", "STORAGE_ACCOUNT_URL", "MAX_DEVICES"}
+        assert "canary" not in found.get_body().decode()
+    told = [record.getMessage() for record in caplog.records if record.name == "certfleet"]
+    assert len(told) == 1
+    assert all(name in told[0] for name in ("STATE_KEY", "STORAGE_ACCOUNT_URL", "MAX_DEVICES"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"TARGETS": '{"staging": {"hubs": ["hub.example"]}}'}, "TARGETS"),
+        ({"TARGETS": '{"staging": {"hubs": 5}}'}, "TARGETS"),
+        ({"LOCAL_EMULATOR": '{"host": "127.0.0.1", "idScope": "0ne1", "port": 0}'}, "LOCAL_EMULATOR"),
+        ({"DEFAULT_TARGET": "moon"}, "TARGETS"),
+        (
+            {
+                "PROVISIONING_HOST": "dps.example",
+                "PROVISIONING_IDSCOPE": "0ne1",
+                "PROVISIONING_SAS_KEY": base64.b64encode(b"key").decode(),
+            },
+            "PROVISIONING_HOST",
+        ),
+    ],
+)
+def test_wrong_profiles_are_wrong_settings(tmp_path: Path, variables: dict[str, str], name: str) -> None:
+    """The server's fault, not the client's: the variable is named that holds the profile."""
+    environ = environ_for(tmp_path, **variables)
+    with pytest.raises(SettingsError) as wrong:
+        wiring.make_means(Settings.from_env(environ), environ)
+    assert set(wrong.value.problems) == {name}
+
+
+def test_every_problem_of_a_variable_is_told(tmp_path: Path) -> None:
+    """Two profiles that are wrong are one message about TARGETS."""
+    environ = environ_for(tmp_path, TARGETS='{"one": {"hubs": ["a.example"]}, "two": {"hubs": ["b.example"]}}')
+    with pytest.raises(SettingsError) as wrong:
+        wiring.make_targets(Settings.from_env(environ))
+    text = wrong.value.problems["TARGETS"]
+    assert "/one/hubs/0 a.example" in text
+    assert "/two/hubs/0 b.example" in text
+
+
+def test_store_is_the_one_that_is_set(tmp_path: Path) -> None:
+    """Files, or blobs by connection string, or blobs by managed identity; results apart from state."""
+    files = environ_for(tmp_path)
+    means = wiring.make_means(Settings.from_env(files), files)
+    assert isinstance(means.store, DirectoryStore)
+    means.store.create("a/b", b"1")
+    assert (tmp_path / "scale" / "a" / "b").is_file()
+    assert means.results.read("a/b") is None
+    blobs = {**files, "LOCAL_STORE": "", "STORAGE_ACCOUNT_URL": "https://account.blob.example"}
+    assert isinstance(wiring.make_means(Settings.from_env(blobs), blobs).store, BlobStore)
+    assert isinstance(
+        wiring.make_means(Settings.from_env({**blobs, "AZURE_CLIENT_ID": "an-id"}), blobs).results, BlobStore
+    )
+
+
+def test_secrets_are_variables_named_by_the_profiles(tmp_path: Path) -> None:
+    """`dps-group-key` is looked up in DPS_GROUP_KEY."""
+    dps = [{"host": "dps.example", "idScope": "0ne1", "secret": "dps-group-key"}]
+    environ = environ_for(
+        tmp_path,
+        TARGETS=json.dumps({"staging": {"dps": dps}}),
+        ALLOWED_HOSTS="dps.example",
+        DPS_GROUP_KEY=base64.b64encode(b"the key").decode(),
+    )
+    means = wiring.make_means(Settings.from_env(environ), environ)
+    assert means.secrets.read("dps-group-key") == b"the key"
+    assert means.secrets.read("local-group-key") == b"group"
+
+
+def test_ids_and_seeds_are_new_every_time(tmp_path: Path) -> None:
+    """Run ids can be run ids; holders are told apart; seeds stay exact in JSON."""
+    environ = environ_for(tmp_path)
+    means = wiring.make_means(Settings.from_env(environ), environ)
+    assert len({means.new_run_id() for _ in range(20)}) == 20
+    assert all(api._RUN_ID.fullmatch(means.new_run_id()) for _ in range(20))
+    assert len({means.new_holder() for _ in range(20)}) == 20
+    assert all(0 <= means.new_seed() < 2**53 for _ in range(20))
+
+
+def test_tick_starts_what_is_due(set_up: pytest.MonkeyPatch) -> None:
+    """The scheduled spec becomes a run."""
+    set_up.setenv("SCHEDULED_SPEC", SPEC.decode())
+    client = Client()
+    asyncio.run(wiring.tick(client))  # type: ignore[arg-type]
+    assert [instance_id.startswith("scheduled-") for _, instance_id in client.started] == [True]
+
+
+def test_tick_logs_a_spec_that_is_refused(set_up: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody else would hear of it."""
+    set_up.setenv("SCHEDULED_SPEC", '{"scenario": "nothing"}')
+    client = Client()
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(wiring.tick(client))  # type: ignore[arg-type]
+    assert client.started == []
+    assert "/scenario" in caplog.text
+
+
+def test_app_has_every_function_that_is_asked_for_by_name() -> None:
+    """Strings name functions across Durable Functions: what the orchestrator and the client say must exist."""
+    names = {builder._function.get_function_name() for builder in function_app.app._function_builders}
+    asked = set(re.findall(r'run\.activity\("(\w+)"', Path(workflow.__file__).read_text(encoding="utf-8")))
+    assert asked == {"plan_run", "run_batch", "stop_run", "close_run", "give_up"}
+    assert asked | {functions.ORCHESTRATOR} <= names
