@@ -53,6 +53,7 @@ class Courier:
         self.word = word
         self.trouble = Trouble()
         self.beginning: Beginning | None = None
+        self.crash: BaseException | None = None
         self._home, self._clock = home, clock
         self._desk = _Desk()
         self._saved: deque[tuple[int, Saved]] = deque()
@@ -103,10 +104,15 @@ class Courier:
 
     def _run(self) -> None:
         done = False
-        while not done:
-            with self._changed:
-                self._changed.wait_for(self._has_work, timeout=ARRIVE_S if self._desk.arriving else LISTEN_S / 2)
-            done = self._round()
+        try:
+            while not done:
+                with self._changed:
+                    self._changed.wait_for(self._has_work, timeout=ARRIVE_S if self._desk.arriving else LISTEN_S / 2)
+                done = self._round()
+        except BaseException as crash:
+            self.crash = crash
+            self._wake()
+            raise
 
     def _round(self) -> bool:
         """Carry what lies on the desk; true when that was the last of it."""

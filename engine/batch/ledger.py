@@ -94,6 +94,9 @@ class Ledger:
             self._piece(at - origin).retry(series, at - origin)
         for series, at in log.unmatched:
             self._piece(at - origin).unmatched(series, at - origin)
+        for series, since, until in log.overdue:
+            self._piece(since - origin).overdue(series, since - origin)
+            self._piece(until - origin).overdue(series, until - origin, -1)
 
     def _piece(self, at: float) -> Timeline:
         """The piece for what happened then, about to be changed."""

@@ -198,7 +198,7 @@ class _Runner:
             # A start whose time has come is not put off by the last digit of a difference.
             self._call(self._roster.calls(max(since_s, due) if due + self._load_start <= now else since_s), now)
             due = self._roster.next_due() + self._load_start
-            if now >= self._load_end or (self._load_end == math.inf and due == math.inf and self._fleet.is_quiet(now)):
+            if now >= self._load_end or (due == math.inf and self._ends_by_itself and self._fleet.is_quiet(now)):
                 break
             self._turn(min(due, self._load_end))
         now = self._clock.now()
@@ -206,6 +206,11 @@ class _Runner:
         self._load_end = min(self._load_end, now)
         self._fleet.end_load(self._load_end)
         self._call(self._roster.close(), now)
+
+    @property
+    def _ends_by_itself(self) -> bool:
+        """Whether the load is over when its schedule is, rather than when its time is."""
+        return self._work.duration_s is None or self._work.is_counted
 
     def _drain(self) -> None:
         """What is in flight finishes, or is settled when gracefulStop is over."""
@@ -237,9 +242,9 @@ class _Runner:
         return self._stop is not None
 
     def _is_ours(self) -> bool:
-        """Whether nobody else can hold the batch yet; raises ClaimLost where somebody does."""
-        if self._courier.trouble.lost is not None:
-            raise self._courier.trouble.lost
+        """Whether nobody else can hold the batch yet; raises ClaimLost where somebody does, and what ended the courier."""
+        if (end := self._courier.trouble.lost or self._courier.crash) is not None:
+            raise end
         if self._clock.now() >= self._courier.word.must_stop_at:
             self._stop = Stop.STORE
         return self._stop is not Stop.STORE

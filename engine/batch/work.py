@@ -30,7 +30,8 @@ class Work:
     """Times are seconds; duration_s is None where the load ends by itself (`once`).
 
     prepare_per_s is this batch's share of the target's quota, None for no limit. stop_at is the run's own deadline,
-    in run time. loaded are the samples of loading the state, counted with the rest.
+    in run time. is_counted: the schedule may run out before duration_s, and then the load is over. loaded are the
+    samples of loading the state, counted with the rest.
     """
 
     scenario: Scenario
@@ -43,6 +44,7 @@ class Work:
     stop_at: float
     interval_s: float
     failure_samples: int
+    is_counted: bool = False
     prepare_per_s: float | None = None
     resume: Checkpoint | None = None
     loaded: tuple[Sample, ...] = ()

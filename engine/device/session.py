@@ -38,13 +38,17 @@ from engine.protocol import mqtt
 
 @dataclass(slots=True)
 class Log:
-    """What is to be counted: due and started operations by series and time, finished ones, retries, unmatched."""
+    """What is to be counted: due and started operations by series and time, finished ones, retries, unmatched.
+
+    overdue are finished ones that were past their deadline for a while: from when until when.
+    """
 
     started: list[tuple[Series, float]] = field(default_factory=list)
     dropped: list[tuple[Series, float]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     retries: list[tuple[Series, float]] = field(default_factory=list)
     unmatched: list[tuple[Series, float]] = field(default_factory=list)
+    overdue: list[tuple[Series, float, float]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -286,8 +290,10 @@ class Session:
 
     def _settle(self, operation: Operation, failure: Failure | None, parts: tuple[tuple[str, float], ...] = ()) -> None:
         held = self._open.pop(operation)
-        late = failure is None and operation in OVERDUE and self._now > held.deadline
-        outcome = Outcome.LATE if late else Outcome.OK if failure is None else failure.outcome
+        overdue = operation in OVERDUE and self._now > held.deadline
+        if overdue:
+            self.log.overdue.append((held.series, held.deadline, self._now))
+        outcome = Outcome.LATE if overdue and failure is None else Outcome.OK if failure is None else failure.outcome
         self.log.samples.append(
             Sample(
                 held.series,

@@ -227,7 +227,7 @@ def _drive(
     spec: RunSpec,
 ) -> BatchOutcome:
     target = target_of(spec, means)
-    warnings = _preflight(batch.devices, means)
+    _preflight(batch.devices, means)
     began = clock.now()
     bundles, problems = home.load()
     loaded = Sample(Series(Operation.STATE_LOAD, Phase.PREPARE), began, began, clock.now(), Outcome.OK)
@@ -247,21 +247,18 @@ def _drive(
         batch=claim.batch,
         holder=claim.holder,
         token=claim.token,
-        warnings=(*warnings, *(f"stored state was not used: {problem}" for problem in problems)),
+        warnings=tuple(f"stored state was not used: {problem}" for problem in problems),
     )
 
 
-def _preflight(devices: int, means: Means) -> tuple[str, ...]:
-    """The process may open a descriptor per device; warnings. Raises RunRefused where it may not."""
+def _preflight(devices: int, means: Means) -> None:
+    """Raise RunRefused where the process may not open a descriptor per device, or the minimum if that is strict."""
     wanted = max(devices + SPARE_DESCRIPTORS, means.min_descriptors)
     need = wanted if means.strict_descriptors else devices + SPARE_DESCRIPTORS
     available = means.descriptors(wanted)
     if available < need:
         message = f"the batch needs {need} file descriptors, the process may open {available}"
         raise RunRefused("over-quota", message, limit="descriptors", value=str(available), need=str(need))
-    if available < wanted:
-        return (f"the process may open {available} file descriptors, MIN_FILE_DESCRIPTORS asks for {wanted}",)
-    return ()
 
 
 def _resume(claim: Claim, means: Means) -> Checkpoint | None:

@@ -87,6 +87,7 @@ def make_work(
         stop_at=spec.limits.max_duration_s,
         interval_s=spec.results.interval_s,
         failure_samples=spec.results.failure_samples,
+        is_counted=spec.load.iterations is not None,
         prepare_per_s=_prepare_per_s(batch, [seat.bundle for seat in seats]),
         resume=resume,
         loaded=loaded,

@@ -1,15 +1,14 @@
-"""What single pieces cost, with no socket near: python -m bench.micro CORE IDENTITIES prints one JSON line."""
+"""What single pieces cost, with no socket near: python -m bench.micro CORE prints one JSON line."""
 
 import json
 import os
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from bench.bench_histogram import measure
 from bench.echo import EchoWire
-from bench.orders import Order, Server
+from bench.orders import Figures, Order, Server
 from bench.ride import ride
 from engine.adapters.clock import SystemClock
 from engine.device.bundle import Bundle
@@ -19,7 +18,7 @@ from engine.device.session import Session, Start
 from engine.device.setup import Dps, Messages, Setup
 from engine.device.steps.publish import publish
 from engine.measure.operation import Operation, Phase
-from engine.protocol import mqtt
+from engine.protocol import mqtt, x509
 
 MESSAGES = 2000
 RECORDS = 100_000
@@ -27,10 +26,13 @@ DEVICES = 400
 REPEATS = 5
 
 
-def echo_order(load: str, devices: int, identities: Path, repeats: int = 1) -> Order:
-    """A load over an `EchoWire`."""
-    server = Server("localhost", 8883, "", "0ne00000000", "AA==", os.getpid(), str(identities))
-    return Order(load, server, devices, at_once=devices, repeats=repeats)
+def echo(load: str, devices: int) -> Figures:
+    """What a load costs over an `EchoWire`, every device REPEATS times and all at once."""
+    server = Server("localhost", 8883, "", "0ne00000000", "AA==", os.getpid())
+    order = Order(load, server, devices, at_once=devices, repeats=REPEATS)
+    key = x509.key_to_der(x509.generate_key(x509.KeyType.EC_P256))
+    identity = Bundle("dev", server.host, key, (b"leaf", b"issuer"))
+    return ride(order, wire=EchoWire(SystemClock()), identities=[identity])
 
 
 def step_us() -> float:
@@ -57,22 +59,22 @@ def step_us() -> float:
     return 1e6 * (time.process_time() - begun) / (2 * MESSAGES)
 
 
-def loop_us(load: str, identities: Path, devices: int = DEVICES) -> float:
+def loop_us(load: str) -> float:
     """Microseconds of CPU an operation costs without its wire."""
-    figures = ride(echo_order(load, devices, identities, REPEATS), EchoWire(SystemClock()))
+    figures = echo(load, DEVICES)
     return 1e6 * figures.cpu_s / figures.count
 
 
-def pieces(identities: Path) -> Mapping[str, float]:
+def pieces() -> Mapping[str, float]:
     """One round of everything."""
     return {
         "histogram_ns": measure(RECORDS)["record_ns"],
         "step_us": step_us(),
-        "renewal_us": loop_us("echo-renewals", identities),
-        "connect_us": loop_us("churn", identities),
+        "renewal_us": loop_us("echo-renewals"),
+        "connect_us": loop_us("churn"),
     }
 
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[1])})
-    print(json.dumps(pieces(Path(sys.argv[2]))))
+    print(json.dumps(pieces()))

@@ -202,3 +202,16 @@ def test_courier_that_never_began_closes():
     home = SlowHome()
     Courier(home, VirtualClock(), home.word).close()
     assert home.calls == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_crash_of_the_thread_is_told():
+    """An error that is none of the store's ends the courier, and the loop hears of it."""
+    home, woken = SlowHome(), threading.Event()
+    courier = Courier(home, VirtualClock(), home.word)
+    courier.start(woken.set)
+    home.trouble = ZeroDivisionError("a bug")
+    courier.save(0, BUNDLE)
+    assert woken.wait(PATIENCE_S)
+    assert isinstance(courier.crash, ZeroDivisionError)
+    courier.close()

@@ -110,3 +110,14 @@ def test_dropped_counts_for_every_series_given(reason):
     log = dropped([SERIES, main], 5.0, now=6.0, reason=reason)
     assert log.dropped == [(SERIES, 5.0), (main, 5.0)]
     assert {(s.began, s.ended, s.outcome, s.code) for s in log.samples} == {(None, 6.0, Outcome.DROPPED, reason)}
+
+
+def test_ledger_shows_in_which_windows_a_wait_was_overdue():
+    """From its deadline until it settled, window by window; over the whole run nothing is overdue any more."""
+    ledger = Ledger(Timeline(10.0), 3)
+    ledger.begin(100.0)
+    log = a_log(101.0, ended=134.0, outcome=Outcome.LATE)
+    log.overdue.append((SERIES, 112.0, 134.0))
+    ledger.commit(log)
+    assert [row.overdue for row in merged(ledger).rows()] == [0, 1, 1, 0]
+    assert ledger.timeline().total().select(Operation.ITERATION).overdue == 0

@@ -7,11 +7,13 @@ from unit.batch.rig import assert_sound, counted, make_stage, total
 
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Word
+from engine.batch.roster import Arrivals, Shape
 from engine.batch.runner import Stop
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options
 from engine.errors import ClaimLost, StoreUnavailable
 from engine.measure.operation import DropReason, Operation, Phase
+from engine.plan.pacer import Steady
 
 
 @pytest.mark.parametrize(
@@ -210,3 +212,26 @@ def test_home_that_never_begins_waits_for_the_limit():
     done = stage.run()
     assert (done.stop, done.load_start) == (Stop.LIMIT, None)
     assert stage.world.clock.now() == pytest.approx(30.0, abs=3.0)
+
+
+def test_load_whose_iterations_are_done_ends_before_its_time():
+    """With a number of iterations the load is over when they are, or when its time is, whichever comes first."""
+
+    def make(unprovisioned, state):
+        pacer = Steady(1.0, 600.0)
+        return Arrivals(lambda n: pacer.due(n) if n < 5 else None, Shape(5, frozenset(unprovisioned), 10**6, state))
+
+    stage = make_stage(executor="arrivals", duration_s=600.0)
+    stage.work = replace(stage.work, roster=make, is_counted=True)
+    done = stage.run()
+    assert (done.handed, done.stop) == (5, Stop.SCHEDULE)
+    assert done.durations_s[Phase.STEADY] < 60.0
+    assert_sound(done)
+
+
+def test_crash_of_the_courier_ends_the_batch():
+    """A bug in what carries our state is never mistaken for a store that is slow."""
+    stage = make_stage()
+    stage.at(20.0, lambda: setattr(stage.home, "trouble", ZeroDivisionError("a bug")))
+    with pytest.raises(ZeroDivisionError):
+        stage.run()

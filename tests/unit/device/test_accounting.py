@@ -101,6 +101,7 @@ def test_rule_5_a_200_after_the_deadline_is_late_with_its_true_age():
     (issued,) = settled(log, Operation.CERT_ISSUED)
     assert issued.outcome is Outcome.LATE
     assert issued.ended - issued.began == pytest.approx(30.0, abs=0.1)
+    assert [until - since for _, since, until in log.overdue] == [pytest.approx(20.0, abs=0.1)]
     assert outcomes(log)["cert.verified"] == outcomes(log)["iteration"] == ["ok"]
     assert session.device.bundle == world.saved[-1]
     assert session.device.bundle.generation == 2

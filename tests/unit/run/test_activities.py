@@ -1,5 +1,6 @@
 """The activities, as far as they go without devices."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -151,15 +152,15 @@ def test_batch_with_an_unreadable_checkpoint_is_refused() -> None:
     assert "cannot go on" in result_of(means).detail
 
 
-def test_few_descriptors_are_a_warning() -> None:
-    """Enough for the batch, fewer than the setting asks for: the run goes on and says so."""
-    means = make_means(descriptors=lambda _: 1000)
-    assert activities._preflight(4, means) == (
-        "the process may open 1000 file descriptors, MIN_FILE_DESCRIPTORS asks for 65536",
-    )
-    assert activities._preflight(4, make_means()) == ()
-    with pytest.raises(RunRefused):
-        activities._preflight(900, means)
+def test_descriptors_are_raised_towards_the_minimum() -> None:
+    """Enough for the batch is enough, unless the minimum is strict."""
+    asked: list[int] = []
+    means = make_means(descriptors=lambda wanted: asked.append(wanted) or 1000)
+    activities._preflight(800, means)
+    assert asked == [65_536]
+    for devices, changes in ((801, {}), (4, {"strict_descriptors": True})):
+        with pytest.raises(RunRefused):
+            activities._preflight(devices, replace(means, **changes))
 
 
 def test_batch_waits_for_a_dead_holder() -> None:
