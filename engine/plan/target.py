@@ -87,9 +87,13 @@ _Share = Annotated[float, Number(0, 1)]
 
 
 class Faults(Section):
-    """How the emulator misbehaves: the delay of every 200, and shares of what it does to requests."""
+    """How the emulator misbehaves: the delay of every 200, what a 429 asks for, and shares of what it does to requests.
 
-    issue_delay_s: Annotated[float, Duration(0, 43_200)] = 0.0
+    The delays are the emulator's own where nothing is said.
+    """
+
+    issue_delay_s: Annotated[float, Duration(0, 43_200)] = 0.15
+    retry_after_s: Annotated[float, Duration(0, 3_600)] = 1.0
     throttled: _Share = 0.0
     conflict: _Share = 0.0
     server: _Share = 0.0

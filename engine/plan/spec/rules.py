@@ -145,8 +145,11 @@ def _source_fits(spec: RunSpec) -> Iterator[Finding]:
 
 
 def _target_has_parts(spec: RunSpec, target: Target) -> Iterator[Finding]:
+    """The embedded emulator has whatever the scenarios that are built need."""
     profile = target.profile
     match spec.scenario:
+        case _ if target.is_local:
+            return
         case Scenario.HTTP_PROBE:
             has, part = profile.http is not None, "http"
         case Scenario.ADR_GET_PATCH | Scenario.ADR_PATCH:
