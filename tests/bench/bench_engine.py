@@ -212,7 +212,9 @@ def orchestration(bench: Bench) -> None:
             all_s = time.monotonic() - begun
         finally:
             host.stop()
-    bench.sheet.note("orchestrator, each of many batches", 1000 * (all_s - one_s) / (bench.sizes.batches - 1), "ms wall")
+    bench.sheet.note(
+        "orchestrator, each of many batches", 1000 * (all_s - one_s) / (bench.sizes.batches - 1), "ms wall"
+    )
 
 
 MEASUREMENTS: Mapping[str, Callable[[Bench], None]] = {

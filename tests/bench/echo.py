@@ -21,7 +21,9 @@ class EchoWire:
         self._events: list[tuple[int, mqtt.Event]] = []
         self._bell = threading.Event()
         self._accepted = credentials.accepted_payload("correlation", "2099-12-31T23:59:59Z")
-        self._issued = credentials.issued_payload("correlation", tuple(bytes([n]) * CERTIFICATE_BYTES for n in range(3)))
+        self._issued = credentials.issued_payload(
+            "correlation", tuple(bytes([n]) * CERTIFICATE_BYTES for n in range(3))
+        )
 
     def send(self, channel: int, command: mqtt.Command) -> None:
         """See Wire."""

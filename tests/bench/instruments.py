@@ -85,9 +85,7 @@ def run_stub(tools: Instruments, core: int) -> Iterator[Server]:
     with _running([str(tools.stub), *map(str, options)], core) as process:
         _await_port(stats, process)
         facts = {"host": "localhost", "ca_file": str(tools.pki / "root.pem"), "id_scope": "0ne00000000"}
-        yield Server(
-            port=port, pid=process.pid, group_key="AA==", identities=str(tools.pki / "devices.jsonl"), **facts
-        )
+        yield Server(port=port, pid=process.pid, group_key="AA==", identities=str(tools.pki / "devices.jsonl"), **facts)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.orders import Order
+
 from engine.batch.roster import Call, Go, Once, Pacing, Roster, Shape
 from engine.device.catalog import SCENARIOS
 from engine.device.identity import Device

@@ -10,6 +10,7 @@ from bench.bench_histogram import measure
 from bench.echo import EchoWire
 from bench.orders import Figures, Order, Server
 from bench.ride import ride
+
 from engine.adapters.clock import SystemClock
 from engine.device.bundle import Bundle
 from engine.device.identity import Device

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from bench.loads import LOADS, MESSAGES, Load
 from bench.orders import Figures, Order
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from engine.adapters.clock import SystemClock
 from engine.adapters.memory import MemoryStore
 from engine.adapters.mqtt.wire import MqttWire
