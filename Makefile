@@ -75,6 +75,10 @@ check-no-fix: environment ## the same without changing a file, for CI
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
 
+.PHONY: bench
+bench: environment ## measure the engine beside C programs: [BENCH_DIR=../shared/bench] [ARGS="--quick --only churn"]
+	@$(if $(BENCH_DIR),BENCH_DIR='$(BENCH_DIR)' )$(PYTHON) tests/bench/bench_engine.py $(ARGS)
+
 build: environment ## make the function package and its requirements in dist/
 	@$(PYTHON) -m engine package --out dist
 

@@ -242,7 +242,7 @@ class _Runner:
         return self._stop is not None
 
     def _is_ours(self) -> bool:
-        """Whether nobody else can hold the batch yet; raises ClaimLost where somebody does, and what ended the courier."""
+        """Whether nobody else can hold the batch yet. Raises ClaimLost where somebody does, or what ended the courier."""
         if (end := self._courier.trouble.lost or self._courier.crash) is not None:
             raise end
         if self._clock.now() >= self._courier.word.must_stop_at:
@@ -264,6 +264,8 @@ class _Runner:
         events = self._wire.wait(limit)
         woke = self._clock.now()
         self._monitor.woke(woke, limit)
+        if woke >= self._courier.word.must_stop_at:
+            return  # whoever was frozen this long sends nothing more: somebody else may drive these devices by now
         for channel, event in events:
             self._fleet.feed(channel, event)
         for channel, saved in self._courier.saved():

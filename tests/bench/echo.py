@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from engine.ports import Clock
 from engine.protocol import credentials, mqtt
 
-CERTIFICATE_BYTES = 430
-"""About as long as an EC certificate."""
+CHAIN = tuple(bytes([n]) * 430 for n in range(3))
+"""About as long as EC certificates are."""
 
 
 class EchoWire:
@@ -21,9 +21,7 @@ class EchoWire:
         self._events: list[tuple[int, mqtt.Event]] = []
         self._bell = threading.Event()
         self._accepted = credentials.accepted_payload("correlation", "2099-12-31T23:59:59Z")
-        self._issued = credentials.issued_payload(
-            "correlation", tuple(bytes([n]) * CERTIFICATE_BYTES for n in range(3))
-        )
+        self._issued = credentials.issued_payload("correlation", CHAIN)
 
     def send(self, channel: int, command: mqtt.Command) -> None:
         """See Wire."""

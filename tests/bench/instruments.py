@@ -132,7 +132,7 @@ def _cclient(tools: Instruments, core: int, order: Sequence[object]) -> dict[str
 def _running(command: Sequence[str], core: int) -> Iterator["subprocess.Popen[str]"]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
     with on_core(core):
-        process = subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload]
+        process = subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)
     try:
         yield process
     finally:

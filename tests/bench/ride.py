@@ -1,8 +1,8 @@
 """One measured process: a load through the product's `run_batch`, and what it cost.
 
-python -m bench.ride '<order>' prints the figures as one JSON line. Everything that ships takes part: MqttWire, sessions,
-courier, ledger, monitor, progress once a second, checkpoints. Only the home is in memory, and it seals and stores
-device state as the real one does. CPU is this process's user and system time, all threads.
+python -m bench.ride '<order>' prints the figures as one JSON line. Everything that ships takes part: MqttWire,
+sessions, courier, ledger, monitor, progress once a second, checkpoints. Only the home is in memory, and it seals and
+stores device state as the real one does. CPU is this process's user and system time, all threads.
 """
 
 import base64
@@ -15,9 +15,10 @@ import ssl
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.loads import LOADS, MESSAGES, Load
 from bench.orders import Figures, Order
@@ -29,6 +30,7 @@ from engine.adapters.mqtt.wire import MqttWire
 from engine.batch.courier import Courier
 from engine.batch.home import Beginning, Home, Word
 from engine.batch.progress import Progress
+from engine.batch.roster import Roster
 from engine.batch.runner import Done, run_batch
 from engine.batch.work import Seat, Work
 from engine.device.bundle import Bundle
@@ -171,11 +173,11 @@ def make_work(
     )
     make = load.make_roster(order.devices)
 
-    def roster(*held):  # type: ignore[no-untyped-def]
+    def roster(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
         meter.mark()
         assert home.beginning is not None
         load.lateness.load_start = home.beginning.start
-        return make(*held)
+        return make(unprovisioned, state)
 
     fresh = load.scenario.fresh or not identities
     return Work(
@@ -204,7 +206,7 @@ def read_identities(order: Order) -> list[Bundle]:
         one = json.loads(line)
         pems = one["cert"].split("-----END CERTIFICATE-----")[:-1]
         chain = tuple(ssl.PEM_cert_to_DER_cert(f"{pem.strip()}\n-----END CERTIFICATE-----") for pem in pems)
-        key = key_to_der(load_pem_private_key(one["key"].encode(), None))  # type: ignore[arg-type]
+        key = key_to_der(load_pem_private_key(one["key"].encode(), None))
         found.append(Bundle(one["id"], order.server.host, key, chain))
     return found
 

@@ -91,7 +91,7 @@ class Sheet:
 
     def table(self) -> Iterator[str]:
         """The rows for people."""
-        yield f"{'':44} {'median':>10} {'least..most':>21} {'unit':16} {'ceiling':>9} {'ratio':>6} {'target':>7} {'floor':>6}"
+        yield f"{'':44} {'median':>10} {'least..most':>21} {'unit':16} {'ceiling':>9} {'ratio':>6}  target  floor"
         for row in self._rows.values():
             budget = self._budgets.get(row.name)
             spread = f"{_text(min(row.values))}..{_text(max(row.values))}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bench.micro import REPEATS, echo
 from bench.orders import Order, Server
 from bench.ride import ride
+
 from doubles.emulator import Emulator
 
 HANDSHAKES = 3

@@ -7,8 +7,8 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
-from doubles.azurite import Azurite, azurite, azurite_script  # noqa: F401
 
+from doubles.azurite import Azurite, azurite, azurite_script  # noqa: F401
 from engine.adapters.blobs import BlobStore
 from engine.adapters.directory import DirectoryStore
 from engine.adapters.memory import MemoryStore

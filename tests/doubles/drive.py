@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from doubles.clock import VirtualClock
 from doubles.loopback import DPS_HOST, Loopback
-
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
 from engine.device.scenarios.scenario import Step

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from doubles.loopback import Loopback
-
 from engine.batch.courier import ARRIVE_S, LISTEN_S, Courier
 from engine.batch.home import Home, Word
 

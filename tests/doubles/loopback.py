@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from doubles.clock import VirtualClock
-
 from engine.emulator import packet
 from engine.emulator.broker import Action, Close, Send
 from engine.emulator.packet import Packet

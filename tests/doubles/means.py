@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from doubles.clock import VirtualClock
-
 from engine.adapters.memory import MemoryStore
 from engine.errors import Outcome, SettingsError
 from engine.measure.operation import Operation, Phase

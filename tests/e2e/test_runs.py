@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from doubles.stage import Stage, counts_of, emulator_counted
 
 PACED = {

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from doubles.azurite import Azurite
 from doubles.emulator import ROOT, Emulator, run_emulator
-
 from engine import wiring
 from engine.batch.checkpoint import Checkpoint
 from engine.measure.operation import Operation

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from doubles.emulator import Emulator, run_emulator
 from doubles.means import contents
-
 from engine import wiring
 from engine.device import bundle as bundles
 from engine.protocol import sas

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from doubles.emulator import Emulator
 from doubles.failing_store import FailingStore
 from doubles.means import FixedSecrets, local_targets, make_means, plan
-
 from engine.adapters.clock import SystemClock
 from engine.adapters.memory import MemoryStore
 from engine.adapters.mqtt.wire import MqttWire

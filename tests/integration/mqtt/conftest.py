@@ -1,8 +1,9 @@
 """A server, a caller that trusts it, and the root between them."""
 
 import pytest
-from doubles.tls_server import Authority, TlsServer
 from integration.mqtt.caller import Caller
+
+from doubles.tls_server import Authority, TlsServer
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import ssl
 
 import pytest
-from doubles.tls_server import CONNECT, TlsServer, packet
 from integration.mqtt.caller import CLOCK, PATIENCE_S, Caller
 from paho.mqtt import client as paho
 
+from doubles.tls_server import CONNECT, TlsServer, packet
 from engine.adapters.mqtt import link as link_module
 from engine.adapters.mqtt.wire import MqttWire
 from engine.errors import LocalProtocolError, Outcome, SettingsError

@@ -3,10 +3,10 @@
 import select
 
 import pytest
-from doubles.tls_server import CONNECT, DISCONNECT, PINGREQ, PUBLISH, TlsServer, publish
 from integration.mqtt.caller import BIG, CLOCK, PATIENCE_S
 from OpenSSL import crypto
 
+from doubles.tls_server import CONNECT, DISCONNECT, PINGREQ, PUBLISH, TlsServer, publish
 from engine.errors import LocalProtocolError, Outcome
 from engine.protocol.mqtt import (
     Disconnect,

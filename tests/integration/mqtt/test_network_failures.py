@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from doubles.tls_server import TlsServer
 from integration.mqtt.caller import CLOCK, PATIENCE_S, Caller, free_port
 
+from doubles.tls_server import TlsServer
 from engine.adapters.mqtt.hosts import Hosts
 from engine.errors import Outcome
 

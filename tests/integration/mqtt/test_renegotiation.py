@@ -3,10 +3,10 @@
 import socket
 import threading
 
-from doubles.tls_server import packet
 from integration.mqtt.caller import BIG, PATIENCE_S
 from OpenSSL import SSL
 
+from doubles.tls_server import packet
 from engine.protocol.mqtt import (
     Disconnect,
     Disconnected,

@@ -5,9 +5,9 @@ import select
 import ssl
 
 import pytest
-from doubles.tls_server import CONNECT, SUBSCRIBE, TlsServer, publish
 from integration.mqtt.caller import BIG, CLOCK, PATIENCE_S
 
+from doubles.tls_server import CONNECT, SUBSCRIBE, TlsServer, publish
 from engine.protocol.mqtt import (
     Connected,
     Publish,

@@ -3,9 +3,9 @@
 import ssl
 
 import pytest
-from doubles.tls_server import Authority, TlsServer
 from integration.mqtt.caller import PATIENCE_S, Caller
 
+from doubles.tls_server import Authority, TlsServer
 from engine.adapters.mqtt.tls import CONTEXTS
 from engine.errors import Outcome
 from engine.protocol.mqtt import (

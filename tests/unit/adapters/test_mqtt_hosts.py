@@ -3,7 +3,6 @@
 import socket
 
 from doubles.clock import VirtualClock
-
 from engine.adapters.mqtt.hosts import FAILED_REMEMBERED_S, REMEMBERED_S, Hosts
 from engine.errors import Failure, Outcome
 

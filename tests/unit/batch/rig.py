@@ -8,7 +8,6 @@ from typing import Any
 from doubles.drive import World, make_setup
 from doubles.inline_courier import InlineCourier
 from doubles.loopback import Loopback
-
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Beginning, Word
 from engine.batch.progress import Progress

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
 from doubles.clock import VirtualClock
 from doubles.drive import make_bundle
-
 from engine.batch import courier as courier_module
 from engine.batch.courier import LISTEN_S, SAVED_AT_ONCE, Courier
 from engine.batch.home import Beginning, Word

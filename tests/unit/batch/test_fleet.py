@@ -3,9 +3,9 @@
 import math
 
 import pytest
+
 from doubles.clock import VirtualClock
 from doubles.drive import make_bundle, make_setup
-
 from engine.batch.fleet import Fleet
 from engine.batch.ledger import Ledger
 from engine.batch.monitor import Monitor

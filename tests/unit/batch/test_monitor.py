@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from doubles.clock import VirtualClock
 
+from doubles.clock import VirtualClock
 from engine.batch.monitor import Monitor
 from engine.measure.operation import Phase
 

@@ -4,9 +4,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from doubles.drive import World, make_setup
-from unit.batch.rig import FakeHome, Stage, assert_sound, counted, make_stage, total
 
+from doubles.drive import World, make_setup
 from engine.batch.runner import PREPARE_AT_ONCE, Stop
 from engine.device.setup import Attempts, Timeouts
 from engine.emulator.faults import Fault, Faults
@@ -14,6 +13,7 @@ from engine.emulator.service import Options
 from engine.errors import Outcome
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
+from unit.batch.rig import FakeHome, Stage, assert_sound, counted, make_stage, total
 
 NOISE = Faults(
     {Fault.THROTTLED: 0.15, Fault.LOST: 0.1, Fault.DROPPED: 0.15, Fault.UNUSABLE: 0.1, Fault.DPS_THROTTLED: 0.2}

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from unit.batch.rig import assert_sound, counted, make_stage, total
 
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Word
@@ -14,6 +13,7 @@ from engine.emulator.service import Options
 from engine.errors import ClaimLost, StoreUnavailable
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.plan.pacer import Steady
+from unit.batch.rig import assert_sound, counted, make_stage, total
 
 
 @pytest.mark.parametrize(

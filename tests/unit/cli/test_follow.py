@@ -1,8 +1,8 @@
 """A run followed, from a host that answers by a script."""
 
 import pytest
-from doubles.clock import VirtualClock
 
+from doubles.clock import VirtualClock
 from engine.cli.errors import ChildDied, CommandFailed, Refused, Unreachable
 from engine.cli.follow import PATIENCE_S, Watch, clear, collect, follow, post, write_out
 

@@ -1,8 +1,8 @@
 """The accounting rules of the product, one test each, on one device against the emulator in memory."""
 
 import pytest
-from doubles.drive import HUB, World, assert_conserved, make_bundle, make_setup, outcomes, settled
 
+from doubles.drive import HUB, World, assert_conserved, make_bundle, make_setup, outcomes, settled
 from engine.device.backoff import Backoff
 from engine.device.scenarios.renewal import CERT_RENEWAL
 from engine.device.session import Log, Start

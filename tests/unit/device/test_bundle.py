@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from doubles.drive import make_bundle
 
+from doubles.drive import make_bundle
 from engine.device.bundle import BundleUnreadable, decode, encode, from_record, newest, to_record
 
 KEY = bytes(range(64))

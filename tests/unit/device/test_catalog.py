@@ -1,8 +1,8 @@
 """What a spec can name, from its first step to its last."""
 
 import pytest
-from doubles.drive import World, assert_conserved, make_setup, outcomes
 
+from doubles.drive import World, assert_conserved, make_setup, outcomes
 from engine.device.catalog import SCENARIOS
 from engine.measure.operation import Operation, Phase
 

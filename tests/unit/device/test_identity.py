@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from doubles.drive import make_bundle, make_setup
-
 from engine.device.identity import Device
 from engine.errors import Failure, Outcome
 from engine.protocol import credentials, x509

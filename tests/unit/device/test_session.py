@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from doubles.drive import Puppet, assert_conserved, make_bundle, outcomes, settled
 
+from doubles.drive import Puppet, assert_conserved, make_bundle, outcomes, settled
 from engine.device.scenarios.renewal import CERT_RENEWAL
 from engine.device.script import Begin, End, Lap, Pause, Retry, StepFailed, Unmatched, Wait
 from engine.device.session import Log

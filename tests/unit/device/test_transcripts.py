@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from doubles.drive import ISSUER, ROOT, SCOPE, ZERO_WALL, Puppet, make_bundle, make_setup, outcomes
 
+from doubles.drive import ISSUER, ROOT, SCOPE, ZERO_WALL, Puppet, make_bundle, make_setup, outcomes
 from engine.device.identity import Device
 from engine.device.session import Session
 from engine.device.steps.register import register

@@ -1,10 +1,10 @@
 """The virtual clock is a clock."""
 
 import pytest
-from doubles.clock import VirtualClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles.clock import VirtualClock
 from engine.ports import Clock
 
 

@@ -1,8 +1,8 @@
 """Driving a session by the wire and by hand comes to the same."""
 
 import pytest
-from doubles.drive import Puppet, World, assert_conserved, make_bundle, outcomes, settled
 
+from doubles.drive import Puppet, World, assert_conserved, make_bundle, outcomes, settled
 from engine.device.script import Begin, Pause
 from engine.device.session import Log
 from engine.device.steps.connect import connect

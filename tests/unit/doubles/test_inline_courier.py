@@ -1,12 +1,12 @@
 """The courier without a thread does what the one with a thread does."""
 
 import pytest
+
 from doubles.drive import World, make_bundle
 from doubles.inline_courier import CARRY_S, InlineCourier
-from unit.batch.rig import FakeHome
-
 from engine.batch.home import Word
 from engine.errors import StoreUnavailable
+from unit.batch.rig import FakeHome
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import math
 
 import pytest
+
 from doubles.drive import GROUP_KEY, HUB, SCOPE, ZERO_WALL, World, make_bundle
 from doubles.loopback import DPS_HOST, HOP_S, TCP_S, TLS_S
-
 from engine.emulator import packet
 from engine.emulator.service import Options, Where
 from engine.errors import LocalProtocolError, Outcome

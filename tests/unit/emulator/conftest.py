@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from unit.emulator.rig import Rig, make_rig
 
 from engine.emulator.faults import Faults
 from engine.emulator.service import Options
+from unit.emulator.rig import Rig, make_rig
 
 
 @pytest.fixture

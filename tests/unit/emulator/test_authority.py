@@ -1,13 +1,13 @@
 """The certificate authority."""
 
 import pytest
-from unit.emulator.rig import ISSUER, NOW, ROOT
 
 from engine.emulator import authority as module
 from engine.emulator.authority import Authority, Standing
 from engine.errors import RemoteProtocolError
 from engine.protocol import issuing, x509
 from engine.protocol.x509 import KeyType
+from unit.emulator.rig import ISSUER, NOW, ROOT
 
 KEY = x509.generate_key(KeyType.EC_P256)
 

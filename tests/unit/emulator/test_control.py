@@ -4,10 +4,10 @@ import json
 from threading import Lock
 
 import pytest
-from unit.emulator.rig import Rig
 
 from engine.emulator.control import Control
 from engine.emulator.faults import Fault
+from unit.emulator.rig import Rig
 
 
 @pytest.fixture

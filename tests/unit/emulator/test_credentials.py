@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from unit.emulator.rig import NOW, Rig, closed, messages
 
 from engine.emulator.broker import Action
 from engine.emulator.credentials import BodyForm, Contract
@@ -15,6 +14,7 @@ from engine.emulator.throttle import Quotas
 from engine.errors import Outcome
 from engine.protocol import credentials, x509
 from engine.protocol.credentials import Accepted, Issued, Rejected
+from unit.emulator.rig import NOW, Rig, closed, messages
 
 Answer = Accepted | Issued | Rejected
 

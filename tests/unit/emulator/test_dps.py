@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from unit.emulator.rig import HUB, NOW, Rig, closed, messages
-
 from engine.emulator.dps import KEPT_S, Pace
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.packet import Publish, Subscribe
@@ -11,6 +9,7 @@ from engine.emulator.service import Options, Where
 from engine.emulator.throttle import Quotas
 from engine.errors import Outcome
 from engine.protocol import dps, x509
+from unit.emulator.rig import HUB, NOW, Rig, closed, messages
 
 
 def ask(rig: Rig, conn: int, topic: str, payload: bytes = b"") -> dps.Reply:

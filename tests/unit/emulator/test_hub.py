@@ -2,11 +2,10 @@
 
 import json
 
-from unit.emulator.rig import Rig, closed, messages
-
 from engine.emulator.broker import Send
 from engine.emulator.packet import Puback, Publish, Subscribe
 from engine.protocol import hub
+from unit.emulator.rig import Rig, closed, messages
 
 
 def with_twin(rig: Rig) -> int:

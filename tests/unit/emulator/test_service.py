@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from unit.emulator.rig import GROUP_KEY, HUB, ISSUER, NOW, ROOT, SCOPE, Rig, closed, code
 
 from engine.emulator.packet import Connect, Publish, Subscribe
 from engine.emulator.service import Options, Where
 from engine.emulator.throttle import Quotas
 from engine.protocol import dps, hub, issuing, sas, x509
 from engine.protocol.x509 import KeyType
+from unit.emulator.rig import GROUP_KEY, HUB, ISSUER, NOW, ROOT, SCOPE, Rig, closed, code
 
 
 def test_tokens_open_both_services(rig: Rig) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unit.emulator.rig import Rig, make_rig
 
 from engine.emulator.broker import Action, Send
 from engine.emulator.dps import Pace
 from engine.emulator.faults import Faults
 from engine.emulator.packet import Connack, Connect, Disconnect, Packet, Publish, Suback, Subscribe
 from engine.emulator.service import Options
+from unit.emulator.rig import Rig, make_rig
 
 FOLDER = Path(__file__).parents[2] / "data" / "transcripts"
 

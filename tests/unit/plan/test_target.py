@@ -187,10 +187,10 @@ def test_local_profile_refuses_a_key_among_its_facts():
 
 def test_faults_are_written_as_the_emulator_reads_them():
     """Faults keep their wire names, with everything that does not happen as zero."""
-    faults = Faults.model_validate({"issueDelay": "150ms", "retryAfter": "1s", "throttled": 0.2, "dps.throttled": 1})
+    faults = Faults.model_validate({"issueDelay": "150ms", "throttled": 0.2, "dps.throttled": 1})
     assert faults.to_json() == {
-        "issueDelay": "150ms", "retryAfter": "1s", "throttled": 0.2, "conflict": 0, "server": 0, "lost": 0, "dropped": 0, "unusable": 0,
-        "dps.throttled": 1,
+        "issueDelay": "150ms", "retryAfter": "1s", "throttled": 0.2, "conflict": 0, "server": 0, "lost": 0,
+        "dropped": 0, "unusable": 0, "dps.throttled": 1,
     }  # fmt: skip
 
 

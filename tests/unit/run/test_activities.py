@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from doubles.failing_store import FailingStore
 from doubles.means import FixedSecrets, deliver, local_targets, make_means, plan, post
-
 from engine.adapters.memory import MemoryStore
 from engine.errors import LaunchError, NotFound, RunRefused, StoreError, StoreUnavailable
 from engine.run import activities, keys, pool, record, state

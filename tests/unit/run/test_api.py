@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from doubles.means import GROUP_KEY, contents, make_means
 
+from doubles.means import GROUP_KEY, contents, make_means
 from engine.adapters.memory import MemoryStore
 from engine.errors import LaunchError, SettingsError, StoreUnavailable
 from engine.ports import Held

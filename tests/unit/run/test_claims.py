@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from doubles.clock import VirtualClock
 
+from doubles.clock import VirtualClock
 from engine.adapters.directory import DirectoryStore
 from engine.adapters.memory import MemoryStore
 from engine.errors import ClaimLost, StoreError

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+
 from doubles.failing_store import FailingStore
 from doubles.means import contents, deliver, make_means, plan, post
-
 from engine.adapters.memory import MemoryStore
 from engine.device.bundle import Bundle
 from engine.errors import StoreUnavailable

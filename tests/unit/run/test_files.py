@@ -1,11 +1,11 @@
 """What is written once."""
 
 import pytest
-from doubles.failing_store import FailingStore
-from doubles.means import local_targets
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles.failing_store import FailingStore
+from doubles.means import local_targets
 from engine.adapters.memory import MemoryStore
 from engine.errors import NotFound, StoreError, StoreUnavailable
 from engine.plan.batches import plan_run

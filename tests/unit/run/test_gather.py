@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from doubles.means import deliver, make_means, plan, renewals
 
+from doubles.means import deliver, make_means, plan, renewals
 from engine.batch import checkpoint
 from engine.measure.operation import Operation, Phase
 from engine.run import keys, record

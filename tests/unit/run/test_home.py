@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from doubles.clock import VirtualClock
-from doubles.failing_store import FailingStore
-from doubles.means import WRAPPING_KEY, contents, make_means, post
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles.clock import VirtualClock
+from doubles.failing_store import FailingStore
+from doubles.means import WRAPPING_KEY, contents, make_means, post
 from engine.adapters.memory import MemoryStore
 from engine.batch.home import Beginning
 from engine.device.bundle import Bundle

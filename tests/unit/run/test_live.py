@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from doubles.means import make_means, plan, renewals
-
 from engine.batch.progress import Progress
 from engine.errors import Outcome
 from engine.measure.operation import Operation, Phase

@@ -1,10 +1,10 @@
 """The run's clock."""
 
-from doubles.clock import VirtualClock
-from doubles.means import GROUP_KEY, WRAPPING_KEY, make_means
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles.clock import VirtualClock
+from doubles.means import GROUP_KEY, WRAPPING_KEY, make_means
 from engine.run.means import RunClock
 
 ZERO_WALL = 1_700_000_000.0

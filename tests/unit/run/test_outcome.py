@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from doubles.means import renewals
 
+from doubles.means import renewals
 from engine.batch.runner import Done, Stop
 from engine.measure.health import Health
 from engine.measure.operation import Phase

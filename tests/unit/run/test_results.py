@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from doubles.means import contents, deliver, local_targets, make_means, plan
 
+from doubles.means import contents, deliver, local_targets, make_means, plan
 from engine.measure.timeline import Timeline
 from engine.run import api, results, state
 from engine.run.api import Request

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from doubles.means import make_means, plan, post
-
 from engine.run import state
 from engine.run.closing import give_up
 from engine.run.schedules import tick

@@ -1,7 +1,6 @@
 """A run's first state and its names."""
 
 from doubles.means import make_means
-
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runspec import RunSpec
 from engine.run import pool

@@ -5,8 +5,8 @@ import math
 from typing import Any
 
 import pytest
-from doubles.means import FixedSecrets, local_targets
 
+from doubles.means import FixedSecrets, local_targets
 from engine.batch.roster import Arrivals, Go, Once, Pacing
 from engine.batch.work import Work
 from engine.device.bundle import Bundle

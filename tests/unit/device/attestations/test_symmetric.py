@@ -2,7 +2,6 @@
 
 from doubles.drive import GROUP_KEY, SCOPE, ZERO_WALL, make_setup
 from doubles.loopback import DPS_HOST
-
 from engine.device.attestations.symmetric import TOKEN_LIFE_S, dial
 from engine.device.identity import Device
 from engine.protocol import dps, sas

@@ -1,8 +1,8 @@
 """The steps' conversations by hand: what the emulator does not do."""
 
 import pytest
-from doubles.drive import HUB, Puppet, World, assert_conserved, make_bundle, make_setup, outcomes, settled
 
+from doubles.drive import HUB, Puppet, World, assert_conserved, make_bundle, make_setup, outcomes, settled
 from engine.device.backoff import Backoff
 from engine.device.scenarios.provision import PROVISION
 from engine.device.setup import Attempts, Timeouts
