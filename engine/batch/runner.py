@@ -242,7 +242,7 @@ class _Runner:
         return self._stop is not None
 
     def _is_ours(self) -> bool:
-        """Whether nobody else can hold the batch yet. Raises ClaimLost where somebody does, or what ended the courier."""
+        """Whether nobody else can hold the batch yet. Raises ClaimLost when one does, or what ended the courier."""
         if (end := self._courier.trouble.lost or self._courier.crash) is not None:
             raise end
         if self._clock.now() >= self._courier.word.must_stop_at:

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import instruments
-from bench.instruments import Instruments, NoInstruments
+from bench.instruments import ROOT, Instruments, NoInstruments
 from bench.orders import Figures, Order, Server
 from bench.sheet import Budget, Sheet, facts_of_this_machine
 

@@ -130,9 +130,16 @@ def _cclient(tools: Instruments, core: int, order: Sequence[object]) -> dict[str
 
 @contextmanager
 def _running(command: Sequence[str], core: int) -> Iterator["subprocess.Popen[str]"]:
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
     with on_core(core):
-        process = subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
@@ -141,7 +148,8 @@ def _running(command: Sequence[str], core: int) -> Iterator["subprocess.Popen[st
             process.wait(10)
         process.kill()
         process.wait()
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _await_port(port: int, process: "subprocess.Popen[str]") -> None:
