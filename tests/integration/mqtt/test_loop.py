@@ -20,7 +20,9 @@ from engine.protocol.mqtt import (
 def ours():
     """How many objects of ours and of the libraries under us are alive, by kind."""
     kinds = Counter(type(thing) for thing in gc.get_objects())
-    return {k: n for k, n in kinds.items() if k.__module__.split(".")[0] in ("engine", "paho", "OpenSSL", "select")}
+    return {
+        k: n for k, n in kinds.items() if str(k.__module__).split(".")[0] in ("engine", "paho", "OpenSSL", "select")
+    }
 
 
 def test_wait_ends_at_its_time(caller):
