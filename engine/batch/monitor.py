@@ -11,6 +11,8 @@ from engine.measure.histogram import Histogram
 from engine.measure.operation import Phase
 from engine.ports import Clock
 
+_OPEN_FILES = "/proc/self/fd"
+
 JUMP_S = 1.0
 """The wall clock moved this much more or less than the monotonic one between two intervals: it was set."""
 
@@ -53,8 +55,8 @@ class Monitor:
                     phase=phase,
                     lag_p99_s=self._lag.quantile(0.99) or 0.0,
                     cpu_share=(time.process_time() - self._cpu) / elapsed,
-                    descriptors=len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0,
-                    descriptor_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+                    descriptors=_descriptors(),
+                    descriptor_limit=max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
                     lateness_p99_s=self._lateness.quantile(0.99) or 0.0,
                     internal=self.internal,
                     clock_jumps=int(abs(self._clock.wall() - self._wall - elapsed) > JUMP_S),
@@ -67,3 +69,14 @@ class Monitor:
         self._began, self._window = now, math.floor(now / self._interval_s)
         self._cpu, self._wall = time.process_time(), self._clock.wall()
         self._lag, self._lateness = Histogram(), Histogram()
+
+
+def _descriptors() -> int:
+    """How many files the process has open, 0 where the system does not tell.
+
+    From Linux 6.2 on the folder's size is their number; to list 10,000 of them takes 30 ms of the loop.
+    """
+    try:
+        return os.stat(_OPEN_FILES).st_size or len(os.listdir(_OPEN_FILES))
+    except OSError:
+        return 0

@@ -5,7 +5,8 @@ never will. Every point of the schedule is handed out exactly once, as one or th
 is what a checkpoint keeps, and what makes `due = started + dropped` a check and not a definition.
 
 Closed executors belong to their devices. `Once` starts each device once. `Pacing` gives every device a grid of its own:
-a point that comes while the device is busy waits for it, points that pass meanwhile are dropped as `busy`.
+a point that comes while the device is busy waits for it, points that pass meanwhile are dropped as `busy`. `MaxRate`
+has no grid: a device starts again as soon as it is free, or has rested where its iteration failed.
 `Arrivals`, the open executor, belongs to nobody: a point takes the device that has been free longest, and never waits.
 
 Devices are numbered 0 … size-1 within the batch. Times are seconds since the load's start.
@@ -26,11 +27,11 @@ BEHIND_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The device starts; point is its place in the schedule."""
+    """The device starts; point is its place in the schedule. due None is now: it was not due before it begins."""
 
     device: int
     point: int
-    due: float
+    due: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Roster(Protocol):
     def calls(self, now: float) -> list[Call]:
         """All that is to be done by now, each point once."""
 
-    def free(self, device: int) -> None:
-        """The device's iteration has ended."""
+    def free(self, device: int, rest_s: float = 0.0, /) -> None:
+        """The device's iteration has ended; where no schedule says when the next one starts, it rests before that."""
 
     def close(self) -> list[Call]:
         """The load is over: what waited is dropped; nothing starts any more."""
@@ -105,7 +106,7 @@ class Once:
                 found.append(Go(device, device, due))
         return found
 
-    def free(self, device: int) -> None:
+    def free(self, device: int, _rest_s: float = 0.0, /) -> None:
         """See Roster."""
         self._busy.discard(device)
 
@@ -175,7 +176,7 @@ class Pacing:
             found.append(self._go(device, self._waiting.pop(device)))
         return found
 
-    def free(self, device: int) -> None:
+    def free(self, device: int, _rest_s: float = 0.0, /) -> None:
         """See Roster."""
         self._running.pop(device, None)
         if device in self._waiting:
@@ -248,6 +249,81 @@ class Pacing:
         self._lost += [(device, self._drop(device, p, DropReason.BUSY)) for p in points[1:]]
 
 
+class MaxRate:
+    """Every device again as soon as it is free and has rested; due(device) is when its first start may come.
+
+    Points are numbered as they are handed out, at most `points` of them and none at until_s or later. Nothing is due
+    before it begins, so nothing waits and nothing is dropped, but for the first start of each device that has no
+    certificate: it is the only one that such a device has.
+    """
+
+    def __init__(self, due: Callable[[int], float | None], shape: Shape, *, points: float, until_s: float) -> None:
+        held = shape.state or {"next": 0, "outstanding": [], "dropped": []}
+        self._max, self._points, self._until_s = shape.max_in_flight, points, until_s
+        self._next = int(held["next"])
+        self._again: deque[int] = deque(sorted(held["outstanding"]))
+        self._dropped: list[int] = list(held["dropped"])
+        firsts = sorted((at, device) for device in range(shape.size) if (at := due(device)) is not None)
+        self._ready = [first for first in firsts if first[1] not in shape.unprovisioned]
+        self._lacking = deque(first for first in firsts if first[1] in shape.unprovisioned.difference(self._dropped))
+        self._running: dict[int, int] = {}
+        self._freed: list[tuple[float, int]] = []
+        self._open = True
+
+    def next_due(self) -> float:
+        """See Roster; while points are left the load goes on to its end, even if every device is busy until then."""
+        if not self._has_points():
+            return math.inf
+        return -math.inf if self._freed else min(self._next_drop(), self._next_start(), self._until_s)
+
+    def calls(self, now: float) -> list[Call]:
+        """See Roster."""
+        for rest_s, device in self._freed:
+            heapq.heappush(self._ready, (now + rest_s, device))
+        self._freed = []
+        found: list[Call] = []
+        while self._has_points() and self._next_drop() <= now:
+            due, device = self._lacking.popleft()
+            self._dropped.append(device)
+            found.append(Drop(self._take(), due, DropReason.NOT_PROVISIONED))
+        while self._has_points() and self._next_start() <= now < self._until_s:
+            _, device = heapq.heappop(self._ready)
+            self._running[device] = self._take()
+            found.append(Go(device, self._running[device], None))
+        return found
+
+    def free(self, device: int, rest_s: float = 0.0, /) -> None:
+        """See Roster; the rest counts from when calls are asked for next."""
+        del self._running[device]
+        self._freed.append((rest_s, device))
+
+    def close(self) -> list[Call]:
+        """See Roster."""
+        self._open = False
+        return []
+
+    def state(self) -> Mapping[str, Any]:
+        """See Roster; rests are not kept, since taking a batch over is rest enough."""
+        outstanding = sorted([*self._running.values(), *self._again])
+        return {"next": self._next, "outstanding": outstanding, "dropped": list(self._dropped)}
+
+    def _has_points(self) -> bool:
+        return self._open and (bool(self._again) or self._next < self._points)
+
+    def _next_drop(self) -> float:
+        return self._lacking[0][0] if self._lacking else math.inf
+
+    def _next_start(self) -> float:
+        return self._ready[0][0] if self._ready and len(self._running) < self._max else math.inf
+
+    def _take(self) -> int:
+        """The number of the next point: one of an earlier holder that never ended comes before new ones."""
+        if self._again:
+            return self._again.popleft()
+        self._next += 1
+        return self._next - 1
+
+
 class Arrivals:
     """Starts of the whole batch: due(n) is the nth.
 
@@ -280,7 +356,7 @@ class Arrivals:
             self._next += 1
         return found
 
-    def free(self, device: int) -> None:
+    def free(self, device: int, _rest_s: float = 0.0, /) -> None:
         """See Roster."""
         self._outstanding.pop(device, None)
         self._idle.append(device)

@@ -183,8 +183,8 @@ class _Runner:
             self._load_end = start + self._work.duration_s
             self._fleet.end_load(self._load_end)
         state = self._work.resume.roster if self._work.resume else None
-        self._roster = self._work.roster(self._unprovisioned, state)
-        self._fleet.is_free = self._roster.free
+        roster = self._roster = self._work.roster(self._unprovisioned, state)
+        self._fleet.is_free = lambda channel: roster.free(channel, self._sessions[channel].rest_s)
         self._next_checkpoint = self._clock.now()
 
     def _load(self) -> None:
@@ -278,7 +278,8 @@ class _Runner:
         main = self._work.scenario.main
         for call in calls:
             self._handed += 1
-            due = call.due + self._load_start
+            began = self._clock.now()
+            due = began if call.due is None else call.due + self._load_start
             phase = self._phase_of(due)
             if isinstance(call, Drop):
                 series = [Series(Operation.ITERATION, phase), Series(main, phase)]
@@ -286,7 +287,7 @@ class _Runner:
             else:
                 self._monitor.began(now - due)
                 start = Start(self._work.scenario.steps, due, phase, main)
-                self._fleet.begin(call.device, start, self._clock.now())
+                self._fleet.begin(call.device, start, began)
 
     # -- telling -------------------------------------------------------------------------------------------
 

@@ -19,6 +19,10 @@ _PACED: Final[Json] = {
     "connection": {"hold": "1s"},
 }
 _ONCE: Final[Json] = {"load": {"rampUp": "20s", "gracefulStop": "10s"}}
+_ESTABLISHED: Final = [
+    {"metric": "hub.connect", "expr": "fail_rate<0.01"},
+    {"metric": "hub.connect", "expr": "p(95)<=5000"},
+]
 _RENEWED: Final = [
     {"metric": "cert.issued", "expr": "fail_rate<0.01"},
     {"metric": "cert.issued", "expr": "p(95)<=5000"},
@@ -44,6 +48,26 @@ BUILT_IN: Mapping[Scenario, Json] = {
         "name": "first-lifecycle",
         "connection": {"hold": "1s"},
         "thresholds": [*_RENEWED, {"metric": "telemetry.publish", "expr": "fail_rate<0.01"}],
+    },
+    Scenario.CONNECT_CHURN: {**_SHARED, **_PACED, "name": "first-churn", "thresholds": _ESTABLISHED},
+    Scenario.CONNECT_STORM: {
+        **_SHARED,
+        "name": "first-storm",
+        "connection": {"hold": "10s"},
+        "thresholds": [
+            *_ESTABLISHED,
+            {"metric": "iteration.connected", "expr": "max<=10000"},
+            {"metric": "hub.disconnect:disconnected", "expr": "count==0"},
+        ],
+    },
+    Scenario.TELEMETRY: {
+        **_SHARED,
+        "load": {"duration": "40s", "rampUp": "5s", "gracefulStop": "10s"},
+        "name": "first-telemetry",
+        "thresholds": [
+            {"metric": "telemetry.publish", "expr": "fail_rate<0.01"},
+            {"metric": "telemetry.publish", "expr": "p(95)<=1000"},
+        ],
     },
 }
 """What to ask of a scenario when nobody brings a spec; of the other scenarios, nothing but their name."""

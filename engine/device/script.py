@@ -66,6 +66,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The iteration has come this far: a part of it, from when it was due until now, however many tries that took."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unmatched:
     """An answer came that no open request asked for: counted, never a success."""
 
@@ -87,7 +94,7 @@ class Saved:
     failure: Failure | None = None
 
 
-type Ask = mqtt.Command | Begin | End | Wait | Pause | Lap | Save | Retry | Unmatched
+type Ask = mqtt.Command | Begin | End | Wait | Pause | Lap | Save | Retry | Mark | Unmatched
 type Event = mqtt.Event | Expired | Saved
 type Order = mqtt.Command | Save
 """What a session hands to whoever drives it."""

@@ -21,6 +21,7 @@ from engine.device.script import (
     Event,
     Expired,
     Lap,
+    Mark,
     Order,
     Pause,
     Retry,
@@ -78,11 +79,16 @@ class Start:
 class Session:
     """Drive with begin, feed and stop; read is_busy, wake_at and drain_log after each.
 
-    Operations of the load that begin at or after drain_from belong to the drain.
+    Operations of the load that begin at or after drain_from belong to the drain. rest_s is how long the device should
+    rest after the script that ended last: not at all after a success, else for the back-off of so many failures in a
+    row, and no shorter than the service asked. Who starts it by a schedule need not heed that; who starts it again as
+    soon as it is free must, or a service that refuses everything would be asked without end.
     """
 
     __slots__ = (
         "_clock",
+        "_failures",
+        "_marks",
         "_now",
         "_open",
         "_orders",
@@ -95,6 +101,7 @@ class Session:
         "drain_from",
         "failure",
         "log",
+        "rest_s",
         "wake_at",
     )
 
@@ -103,13 +110,16 @@ class Session:
         self.wake_at: float | None = None
         self.drain_from = math.inf
         self.failure: Failure | None = None
+        self.rest_s = 0.0
         self.log = Log()
         self._clock = clock
+        self._failures = 0
         self._now = 0.0
         self._script: Script[None] | None = None
         self._start: Start | None = None
         self._open: dict[Operation, Open] = {}
         self._orders: list[Order] = []
+        self._marks: list[tuple[str, float]] = []
         self._pausing = False
         self._reached_main = False
         self._slip = 0.0
@@ -139,6 +149,7 @@ class Session:
         assert self._script is None, "a busy device was started"
         self._now, self._start, self.failure = now, start, None
         self._slip = now - start.due
+        self._marks = []
         self._reached_main = False
         if start.iteration:
             self._begin(Begin(Operation.ITERATION, math.inf))
@@ -218,6 +229,9 @@ class Session:
                 self._now = max(self._now, self._clock())
             case Retry():
                 self.log.retries.append((self._series(ask.operation), self._now))
+            case Mark():
+                assert self._start is not None
+                self._marks.append((ask.part, self._now - self._start.due))
             case Unmatched():
                 self.log.unmatched.append((self._series(ask.operation), self._now))
             case mqtt.Connect():
@@ -233,11 +247,13 @@ class Session:
         """The script is over: settle what it left open, and what its iteration owes."""
         assert self._start is not None
         self.failure = failure
+        self._failures = 0 if failure is None else self._failures + 1
+        self.rest_s = 0.0 if failure is None else self.device.backoff_s(self._failures, failure)
         left = [operation for operation in self._open if operation is not Operation.ITERATION]
         for operation in left:
             self._settle(operation, failure or Failure(Outcome.LOST))
         if self._start.iteration:
-            self._settle(Operation.ITERATION, failure)
+            self._settle(Operation.ITERATION, failure, tuple(self._marks))
             if failure is not None and not self._reached_main:
                 self._owe(self._start)
         self._idle()

@@ -29,6 +29,7 @@ class Operation(StrEnum):
 
 
 PARTS: Mapping[Operation, tuple[str, ...]] = {
+    Operation.ITERATION: ("connected",),
     Operation.DPS_REGISTER: ("tcp", "tls", "connack", "suback", "accepted", "assigned"),
     Operation.HUB_CONNECT: ("tcp", "tls", "connack", "suback"),
     Operation.CERT_VERIFIED: ("check", "reconnect"),

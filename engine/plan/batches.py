@@ -29,7 +29,7 @@ from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import Source
 from engine.plan.spec.rules import QUOTA_SHARE, batches_of, runs_in_waves
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import REGISTERING, TIMED
+from engine.plan.spec.scenario import FIXED, REGISTERING
 from engine.plan.target import Target
 
 SLACK_S: Final = 300.0
@@ -221,7 +221,7 @@ def _load_s(spec: RunSpec, *, turns: int) -> float:
     A load that ends by itself gets the time of every attempt at its worst, for each turn of the in-flight places.
     """
     length_s = load_s(spec)
-    if spec.load.executor not in TIMED:
+    if spec.load.executor not in FIXED:
         length_s += turns * _longest_iteration_s(spec)
     return min(length_s, spec.limits.max_duration_s)
 
@@ -233,7 +233,7 @@ def _longest_iteration_s(spec: RunSpec) -> float:
         2 * retries.connect * (timeouts.connect_s + retries.backoff.max_s),
         retries.renew * (timeouts.certificate_s + retries.backoff.max_s),
         telemetry.messages * (timeouts.publish_s + telemetry.interval_s),
-        timeouts.http_s + spec.connection.hold_s,
+        timeouts.http_s + (spec.connection.hold_s if math.isfinite(spec.connection.hold_s) else 0.0),
     )
     return sum(waits_s)
 

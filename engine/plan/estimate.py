@@ -1,10 +1,10 @@
 """What a run will take, before it starts: the dry run.
 
 Arithmetic. In flight = rate * time held, at most the places there are, and every device where the scenario keeps
-them connected. Duration = each wave's ramp, or its devices' turns in the in-flight places if those take longer, one
-iteration more, and preparing where it is certain. Cores = in flight ÷ devices per core, or what the replicas have.
-A limit of a service only warns, since going over it may be the test; our own capacity, the profile's ceiling on
-cost, and the spec's own limits refuse.
+them connected. Duration = each wave's ramp, or all but the last of its devices' turns in the in-flight places if those
+take longer, one iteration more, and preparing where it is certain. Cores = in flight ÷ devices per core, or what the
+replicas have. A limit of a service only warns, since going over it may be the test; our own capacity, the profile's
+ceiling on cost, and the spec's own limits refuse.
 """
 
 import math
@@ -50,7 +50,7 @@ EMULATOR: Final[Json] = {
 }
 """What binds a run against the embedded emulator, which has no limits unless its profile's quotas name some."""
 
-_STAYING: Final = frozenset({Scenario.CERT_RENEWAL, Scenario.CERT_THROTTLE, Scenario.CONNECT_STORM, Scenario.TELEMETRY})
+_STAYING: Final = frozenset({Scenario.CERT_RENEWAL, Scenario.CERT_THROTTLE, Scenario.CONNECT_STORM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _runner(spec: RunSpec) -> Runner:
 
 def _in_flight(spec: RunSpec, each_s: float) -> int:
     """How many devices are connected at once."""
-    if spec.scenario in _STAYING:
+    if spec.scenario in _STAYING or math.isinf(spec.connection.hold_s):
         return spec.devices.count
     due = peak_starts(spec, max(each_s, 0.001))
     return max(1, math.ceil(min(due, spec.load.max_in_flight)))
@@ -140,7 +140,7 @@ def _duration_s(spec: RunSpec, target: Target, *, waves: list[range], each_s: fl
     """How long the run takes over all waves, preparing included where it is certain."""
     length_s = load_s(spec)
     if spec.load.executor is Executor.ONCE:
-        turns_s = spec.devices.count / spec.load.max_in_flight * each_s
+        turns_s = (spec.devices.count / spec.load.max_in_flight - 1) * each_s
         length_s = max(length_s, turns_s)
     elif math.isinf(length_s):
         length_s = spec.load.search.hold_s

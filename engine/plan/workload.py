@@ -46,7 +46,8 @@ def operations_of(spec: RunSpec) -> Mapping[Operation, float]:
         case Scenario.CONNECT_CHURN | Scenario.CONNECT_STORM:
             done = {Operation.HUB_CONNECT: 1.0}
         case Scenario.TELEMETRY:
-            done = {Operation.TELEMETRY_PUBLISH: messages}
+            leaves = float(math.isfinite(spec.connection.hold_s))
+            done = {Operation.TELEMETRY_PUBLISH: messages, Operation.HUB_CONNECT: leaves}
         case Scenario.ADR_GET_PATCH:
             weights = spec.weights
             both = weights.get + weights.patch
@@ -75,7 +76,14 @@ def iterations_of(spec: RunSpec, *, each_s: float) -> int:
     """How many iterations the whole run starts, each lasting each_s where the answers set the pace."""
     load = spec.load
     schedule = schedule_for(spec, devices=spec.devices.count, ramp_s=load.ramp_up_s)
-    starts = schedule.starts() if isinstance(schedule, Grid) else schedule.count(math.inf)
     if load.executor is Executor.MAX_RATE:
-        starts = math.ceil(spec.devices.count * load.duration_s / each_s)
+        schedule = _back_to_back(spec, each_s)
+    starts = schedule.starts() if isinstance(schedule, Grid) else schedule.count(math.inf)
     return starts if load.iterations is None else min(starts, load.iterations)
+
+
+def _back_to_back(spec: RunSpec, each_s: float) -> Grid:
+    """One iteration after the other in every in-flight place; the places are taken as the ramp brings devices."""
+    load = spec.load
+    ramp_s = load.ramp_up_s * load.max_in_flight / spec.devices.count
+    return Grid(load.max_in_flight, each_s, jitter=0.0, ramp_s=ramp_s, duration_s=load.duration_s, seed=0)

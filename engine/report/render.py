@@ -15,6 +15,7 @@ from engine.measure.operation import DropReason, Operation, Phase
 from engine.report.beside import compare_counts
 from engine.report.results import BatchFacts, RunResult
 from engine.report.rows import SUMMARY_HEADINGS, columns, in_order, quantiles, summary_rows
+from engine.report.storm import storm_of
 from engine.report.units import NOTHING, cell, count, duration, instant, ms, percent, table, three_digits
 
 _ROWS = 50
@@ -26,6 +27,7 @@ def report_markdown(result: RunResult) -> str:
     sections = (
         _heading(result),
         _main(result),
+        _storm(result),
         _operations(result),
         _failures(result),
         _drops(result),
@@ -90,6 +92,24 @@ def _main(result: RunResult) -> Iterator[str]:
         f"Percentiles cover ok and late; what was lost or timed out has no latency. Failed, late, lost or overdue: "
         f"{percent(counts.fail_rate)} of what started; dropped: {percent(counts.share(Outcome.DROPPED))} of what was "
         "due."
+    )
+
+
+def _storm(result: RunResult) -> Iterator[str]:
+    storm = storm_of(result)
+    if storm is None:
+        return
+    yield "## The storm"
+    yield ""
+    yield from table(
+        ("devices connected", *(f"{share} %" for share in storm.connected_s)),
+        [("after ms", *(ms(at_s) for at_s in storm.connected_s.values()))],
+    )
+    yield ""
+    yield (
+        "Of all devices due, from when they were due: retries count, and so does waiting for one of the handshakes "
+        "that a batch has in flight. A share that was never connected, or whose hold was cut short, has no time. "
+        f"Connections lost while holding: {count(storm.lost)}."
     )
 
 

@@ -17,6 +17,7 @@ from engine.measure.operation import Operation, Phase
 from engine.report.beside import compare_counts
 from engine.report.results import BatchFacts, RunResult
 from engine.report.rows import in_order
+from engine.report.storm import storm_of
 from engine.report.units import instant
 
 SCHEMA_VERSION = 1
@@ -25,6 +26,7 @@ SCHEMA_VERSION = 1
 def summary(result: RunResult) -> dict[str, Any]:
     """The result as a JSON value without NaN or Infinity."""
     facts, judgement, total = result.facts, result.judgement, result.total
+    storm = storm_of(result)
     return {
         "schemaVersion": SCHEMA_VERSION,
         "runId": facts.run_id,
@@ -41,6 +43,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "thresholds": [_threshold(judged) for judged in judgement.thresholds],
         "mainOperation": facts.main,
         "operations": {operation: _operation(result, operation) for operation in total.operations()},
+        **({} if storm is None else {"storm": storm.figures()}),
         "failures": failures(result),
         "conservation": {"holds": not judgement.mismatches, "mismatches": list(judgement.mismatches)},
         "batches": [_batch(result, batch) for batch in facts.batches],

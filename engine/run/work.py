@@ -3,10 +3,10 @@
 import hashlib
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from engine.batch.checkpoint import Checkpoint
-from engine.batch.roster import Arrivals, Once, Pacing, Roster, Shape
+from engine.batch.roster import Arrivals, MaxRate, Once, Pacing, Roster, Shape
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.backoff import Backoff
 from engine.device.bundle import Bundle
@@ -15,9 +15,10 @@ from engine.device.setup import Attempts, Dps, Messages, Setup, Timeouts
 from engine.measure.sample import Sample
 from engine.plan.batches import Batch, schedule_of
 from engine.plan.pacer import Grid
+from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import Source
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import CLOSED, TIMED
+from engine.plan.spec.scenario import CLOSED, FIXED, TIMED, Executor
 from engine.plan.target import Target
 from engine.ports import Secrets
 from engine.protocol import x509
@@ -81,7 +82,7 @@ def make_work(
         setup=setup,
         seats=seats,
         roster=make_roster(spec, batch),
-        duration_s=spec.load.duration_s if spec.load.executor in TIMED else None,
+        duration_s=load_s(spec) if spec.load.executor in FIXED else None,
         ramp_s=batch.ramp_s if spec.load.executor in CLOSED & TIMED else 0.0,
         graceful_stop_s=spec.load.graceful_stop_s,
         stop_at=spec.limits.max_duration_s,
@@ -109,9 +110,17 @@ def make_roster(spec: RunSpec, batch: Batch) -> MakeRoster:
 
     def make(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
         shape = Shape(batch.devices, frozenset(unprovisioned), batch.max_in_flight, state)
-        if isinstance(schedule, Grid):
-            return Pacing(grid_due, shape)
-        return Arrivals(due, shape) if spec.load.executor in TIMED else Once(due, shape)
+        match spec.load.executor:
+            case Executor.ONCE:
+                return Once(due, shape)
+            case Executor.PER_DEVICE_PACING:
+                return Pacing(grid_due, shape)
+            case Executor.MAX_RATE:
+                return MaxRate(due, shape, points=most, until_s=spec.load.duration_s)
+            case Executor.CONSTANT_ARRIVAL_RATE | Executor.RAMPING_ARRIVAL_RATE | Executor.RATE_SEARCH:
+                return Arrivals(due, shape)
+            case _:
+                assert_never(spec.load.executor)
 
     return make
 

@@ -121,10 +121,16 @@ def held_renewals(bench: Bench) -> None:
     sizes = bench.sizes
     ceilings: list[float | None] = [None, None]
     if bench.tools:
-        n = round(sizes.renewals_per_s * sizes.renewals_s / 2)
-        order = {"devices": sizes.renewals_devices, "renewals": n, "at_once": 200}
-        client = (bench.tools, bench.server, bench.client_core)
-        ceilings = [instruments.c_renewals(*client, **order, real_csr=csr) for csr in (True, False)]
+        for n, real_csr in enumerate((True, False)):
+            ceilings[n] = instruments.c_renewals(
+                bench.tools,
+                bench.server,
+                bench.client_core,
+                devices=sizes.renewals_devices,
+                renewals=round(sizes.renewals_per_s * sizes.renewals_s / 2),
+                at_once=200,
+                real_csr=real_csr,
+            )
     rate = sizes.renewals_per_s if bench.tools else sizes.renewals_per_s / 5
     figures = bench.ride("renewals", sizes.renewals_devices, per_s=rate, for_s=sizes.renewals_s)
     each_us = 1e6 * figures.cpu_s / figures.count

@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.loads import LOADS, MESSAGES, Load
 from bench.orders import Figures, Order
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from engine.adapters.clock import SystemClock
@@ -206,8 +207,9 @@ def read_identities(order: Order) -> list[Bundle]:
         one = json.loads(line)
         pems = one["cert"].split("-----END CERTIFICATE-----")[:-1]
         chain = tuple(ssl.PEM_cert_to_DER_cert(f"{pem.strip()}\n-----END CERTIFICATE-----") for pem in pems)
-        key = key_to_der(load_pem_private_key(one["key"].encode(), None))
-        found.append(Bundle(one["id"], order.server.host, key, chain))
+        key = load_pem_private_key(one["key"].encode(), None)
+        assert isinstance(key, EllipticCurvePrivateKey)
+        found.append(Bundle(one["id"], order.server.host, key_to_der(key), chain))
     return found
 
 

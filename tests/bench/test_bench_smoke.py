@@ -37,7 +37,7 @@ def test_renewal_costs_less_than_the_handshakes_it_saves(emulator: Emulator) -> 
     facts = {"host": ready["host"], "ca_file": ready["caFile"], "id_scope": ready["idScope"]}
     server = Server(port=ready["port"], group_key=ready["groupKey"], pid=os.getpid(), **facts)
     connects = ride(Order("churn", server, 20, repeats=5))
-    renewals = ride(Order("renewals", server, 20, per_s=20.0, for_s=4.0))
+    renewals = ride(Order("renewals", server, 20, per_s=20.0, for_s=5.0))
     assert connects.count == 100
     assert renewals.count > 0
     assert renewals.dropped == 0

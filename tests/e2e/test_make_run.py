@@ -96,10 +96,7 @@ def test_interrupted_make_run_drains_and_leaves_nothing(clone: Path, commands: C
     assert commands.left(clone) == []
 
 
-@pytest.mark.parametrize(
-    ("target", "scenario"),
-    [("run-hub-connect", "connect-churn"), ("run-adr", "adr-patch"), ("run-adr-user", "adr-get-patch")],
-)
+@pytest.mark.parametrize(("target", "scenario"), [("run-adr", "adr-patch"), ("run-adr-user", "adr-get-patch")])
 def test_alias_of_a_scenario_that_is_not_built_is_refused_by_name(clone: Path, target: str, scenario: str) -> None:
     """The run's own exit code is 104, which make tells, and the refusal names the scenario."""
     done = make(clone, target)

@@ -1,7 +1,7 @@
 """Connecting to the hub with the issued certificate, and leaving it."""
 
 from engine.device.identity import Device
-from engine.device.script import Begin, End, Script, StepFailed
+from engine.device.script import Begin, End, Mark, Script, StepFailed
 from engine.device.steps.waiting import DISCONNECT_WITHIN_S, dial, disconnect, expect, with_retries
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
@@ -30,6 +30,11 @@ def connect_bare(device: Device) -> Script[None]:
             attempts=device.setup.attempts.connect,
             operation=Operation.HUB_CONNECT,
         )
+
+
+def connected(_device: Device) -> Script[None]:
+    """The iteration is told how long it took until here: what a storm is about."""
+    yield Mark("connected")
 
 
 def blocked(host: str) -> Failure:

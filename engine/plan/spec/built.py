@@ -8,13 +8,22 @@ from engine.errors import Problem
 from engine.plan.field import format_duration
 from engine.plan.spec.devices import OnPending, RenewalPath, Transport
 from engine.plan.spec.execution import Cleanup, Runner
-from engine.plan.spec.rules import ACTIVITY_LONGEST_S
+from engine.plan.spec.rules import ACTIVITY_LONGEST_S, length_path, outlasts_activity
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import TIMED, Executor, Scenario
+from engine.plan.spec.scenario import Executor, Scenario
 from engine.plan.target import Attestation, DpsTransport, Target
 
-SCENARIOS: Final = frozenset({Scenario.PROVISION, Scenario.CERT_RENEWAL, Scenario.CERT_LIFECYCLE})
-EXECUTORS: Final = frozenset({Executor.ONCE, Executor.PER_DEVICE_PACING, Executor.CONSTANT_ARRIVAL_RATE})
+SCENARIOS: Final = frozenset(
+    {
+        Scenario.PROVISION,
+        Scenario.CERT_RENEWAL,
+        Scenario.CERT_LIFECYCLE,
+        Scenario.CONNECT_CHURN,
+        Scenario.CONNECT_STORM,
+        Scenario.TELEMETRY,
+    }
+)
+EXECUTORS: Final = frozenset(Executor) - {Executor.RATE_SEARCH}
 
 type Missing = tuple[bool, str, str, str]
 """Whether a field asks for something not built, its JSON pointer, what it asks for, and what is built."""
@@ -44,11 +53,12 @@ def _of_choices(spec: RunSpec) -> Iterator[Missing]:
 def _of_extras(spec: RunSpec) -> Iterator[Missing]:
     """The fields of which only some values are built."""
     load, execution = spec.load, spec.execution
-    lasts_long = load.executor in TIMED and load.duration_s > ACTIVITY_LONGEST_S
+    lasts_long, length = outlasts_activity(spec), length_path(spec)
     waits_for_all = execution.start_barrier and load.executor is not Executor.ONCE
-    yield spec.connection.hold_s == inf, "/connection/hold", "run", "a duration"
+    never_leaves = spec.connection.hold_s == inf and spec.scenario is not Scenario.TELEMETRY
+    yield never_leaves, "/connection/hold", "run", "a duration"
     yield load.pacing.of_validity is not None, "/load/pacing/ofValidity", "pacing by validity", "interval"
-    yield lasts_long, "/load/duration", "a load that needs the runner job", f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"'
+    yield lasts_long, length, "a load that needs the runner job", f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"'
     yield waits_for_all, "/execution/startBarrier", f"a barrier for {load.executor}", "false"
     yield execution.cpu > 1, "/execution/cpu", "a replica's size", "≤ 1"
     yield spec.baseline is not None, "/baseline", "a baseline", "null"

@@ -28,7 +28,7 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
     """The most starts due within any window_s, jitter aside; infinite where the answers set the pace.
 
     Devices that pace themselves start in a bunch as long as their ramp, again and again: only a ramp as long as
-    the interval spreads them evenly.
+    the interval spreads them evenly. Stages are taken to keep to their highest rate.
     """
     load, devices = spec.load, spec.devices.count
     ramp_share = min(1.0, window_s / load.ramp_up_s) if load.ramp_up_s else 1.0
@@ -38,11 +38,10 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
         case Executor.PER_DEVICE_PACING:
             starts = devices * max(ramp_share, window_s / load.pacing.interval_s)
         case Executor.CONSTANT_ARRIVAL_RATE:
-            starts = load.rate_per_s * window_s
+            starts = load.rate_per_s * min(window_s, load.duration_s)
         case Executor.RAMPING_ARRIVAL_RATE:
-            starts = (
-                max([load.start_rate, *(stage.target for stage in load.stages)]) * window_s / load.time_unit.seconds
-            )
+            highest = max([load.start_rate, *(stage.target for stage in load.stages)])
+            starts = highest / load.time_unit.seconds * min(window_s, load_s(spec))
         case Executor.MAX_RATE | Executor.RATE_SEARCH:
             starts = math.inf
         case _:

@@ -7,12 +7,13 @@ from typing import Final
 
 from engine.errors import Problem, SpecError
 from engine.plan.field import format_duration
+from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import RenewalPath, Source
 from engine.plan.spec.execution import Runner
 from engine.plan.spec.judgement import ThresholdSpec
 from engine.plan.spec.load import DAY_S
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import CASES, CLOSED, REGISTERING, TIMED, Executor, Scenario
+from engine.plan.spec.scenario import CASES, CLOSED, FIXED, REGISTERING, TIMED, Executor, Scenario
 from engine.plan.target import Target
 
 ACTIVITY_LONGEST_S: Final = 3_600.0
@@ -51,6 +52,16 @@ def batches_of(spec: RunSpec) -> int:
 def runs_in_waves(spec: RunSpec) -> bool:
     """Whether batches may run after one another; everybody else shares one schedule and must run together."""
     return spec.load.executor is Executor.ONCE and not spec.execution.start_barrier
+
+
+def outlasts_activity(spec: RunSpec) -> bool:
+    """Whether the load is known to last longer than an activity may."""
+    return spec.load.executor in FIXED and load_s(spec) > ACTIVITY_LONGEST_S
+
+
+def length_path(spec: RunSpec) -> str:
+    """The field that says how long the load lasts."""
+    return "/load/stages" if spec.load.executor is Executor.RAMPING_ARRIVAL_RATE else "/load/duration"
 
 
 def default_ramp_up_s(spec: RunSpec, target: Target) -> float:
@@ -107,11 +118,9 @@ def _in_flight_fits(spec: RunSpec) -> Iterator[Finding]:
 
 
 def _runner_lasts(spec: RunSpec) -> Iterator[Finding]:
-    if spec.execution.runner is not Runner.ACTIVITY or spec.load.executor not in TIMED:
-        return
-    if spec.load.duration_s > ACTIVITY_LONGEST_S:
-        message = "longer than the runner activity lasts"
-        yield _finding("/load/duration", message, f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"', "/execution/runner")
+    if spec.execution.runner is Runner.ACTIVITY and outlasts_activity(spec):
+        message, allowed = "longer than the runner activity lasts", f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"'
+        yield _finding(length_path(spec), message, allowed, "/execution/runner")
 
 
 def _backoff_grows(spec: RunSpec) -> Iterator[Finding]:

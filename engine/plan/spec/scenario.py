@@ -91,6 +91,9 @@ _RATED: Final = frozenset({Executor.CONSTANT_ARRIVAL_RATE, Executor.RAMPING_ARRI
 TIMED: Final = frozenset({Executor.PER_DEVICE_PACING, Executor.MAX_RATE, Executor.CONSTANT_ARRIVAL_RATE})
 """Executors that last as long as `load.duration` says; the others end by themselves."""
 
+FIXED: Final = TIMED | {Executor.RAMPING_ARRIVAL_RATE}
+"""Executors whose load ends at a time that is known beforehand, whatever is still under way then."""
+
 USED_BY_EXECUTORS: Mapping[str, frozenset[Executor]] = {
     "/load/duration": TIMED,
     "/load/iterations": frozenset(Executor) - {Executor.RATE_SEARCH},

@@ -11,7 +11,7 @@ from doubles.loopback import Loopback
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Beginning, Word
 from engine.batch.progress import Progress
-from engine.batch.roster import Arrivals, Once, Pacing, Roster, Shape
+from engine.batch.roster import Arrivals, MaxRate, Once, Pacing, Roster, Shape
 from engine.batch.runner import Done, run_batch
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle
@@ -20,7 +20,7 @@ from engine.device.setup import Setup
 from engine.emulator.service import Options
 from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally, conservation
-from engine.plan.pacer import Grid, Spread, Steady
+from engine.plan.pacer import Grid, Spread, Stages, Steady
 
 
 @dataclass
@@ -93,7 +93,13 @@ class Stage:
 
 
 def make_roster(
-    executor: str, size: int, *, duration_s: float, ramp_s: float, max_in_flight: int = 10**6
+    executor: str,
+    size: int,
+    *,
+    duration_s: float,
+    ramp_s: float,
+    max_in_flight: int = 10**6,
+    points: float = math.inf,
 ) -> MakeRoster:
     """What run.work makes of a spec, without the spec."""
 
@@ -104,6 +110,11 @@ def make_roster(
                 return Once(Spread(size, ramp_s).due, shape)
             case "pacing":
                 return Pacing(Grid(size, 20.0, 0.1, ramp_s, duration_s, 1).due, shape)
+            case "max-rate":
+                return MaxRate(Spread(size, ramp_s).due, shape, points=points, until_s=duration_s)
+            case "stages":
+                rising = ((duration_s / 2, size / 5), (duration_s / 2, 0.0))
+                return Arrivals(Stages(0.0, rising).due, shape)
             case _:
                 return Arrivals(Steady(size / 10, duration_s).due, shape)
 
@@ -138,7 +149,7 @@ def make_stage(
         "stop_at": math.inf,
         "interval_s": 10.0,
         "failure_samples": 3,
-        "ramp_s": ramp_s if executor == "pacing" else 0.0,
+        "ramp_s": ramp_s if executor in ("pacing", "max-rate") else 0.0,
     }
     made = Work(
         scenario=kind,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.batch.roster import BEHIND_S, Arrivals, Drop, Go, Once, Pacing, Shape
+from engine.batch.roster import BEHIND_S, Arrivals, Drop, Go, MaxRate, Once, Pacing, Shape
 from engine.measure.operation import DropReason
+from engine.plan.pacer import Stages
 
 POINTS = 6
 
@@ -29,8 +30,24 @@ def arrivals(shape):
     return Arrivals(lambda n: n / 2 if n < 4 * POINTS else None, shape)
 
 
-MAKERS = {"once": once, "pacing": pacing, "arrivals": arrivals}
-TOTALS = {"once": lambda size: size, "pacing": lambda size: size * POINTS, "arrivals": lambda size: 4 * POINTS}
+def stages(shape):
+    """From no start a second to two, in 10 s, and back."""
+    return Arrivals(Stages(0.0, ((10.0, 2.0), (10.0, 0.0))).due, shape)
+
+
+def max_rate(shape, until_s=math.inf):
+    """Every device again and again, the first starts a second apart."""
+    return MaxRate(lambda n: float(n), shape, points=4 * POINTS, until_s=until_s)
+
+
+MAKERS = {"once": once, "pacing": pacing, "max-rate": max_rate, "arrivals": arrivals, "stages": stages}
+TOTALS = {
+    "once": lambda shape: shape.size,
+    "pacing": lambda shape: shape.size * POINTS,
+    "max-rate": lambda shape: 4 * POINTS if len(shape.unprovisioned) < shape.size else shape.size,
+    "arrivals": lambda shape: 4 * POINTS,
+    "stages": lambda shape: 20,
+}
 
 
 def goes(calls):
@@ -146,6 +163,86 @@ def test_pacing_resumes_with_the_earliest_outstanding_point():
     assert len(pacing(Shape(2, frozenset({1}), state=state)).close()) == 4
 
 
+# MaxRate: product rule 8.
+
+
+def test_max_rate_starts_a_device_again_as_soon_as_it_is_free():
+    """Each first at its time; after that there is no grid, and starts are numbered as they come."""
+    roster = max_rate(Shape(2))
+    assert roster.next_due() == 0.0
+    assert goes(roster.calls(0.0)) == [(0, 0, None)]
+    assert roster.next_due() == 1.0
+    roster.free(0)
+    assert roster.next_due() == -math.inf
+    assert goes(roster.calls(0.3)) == [(0, 1, None)]
+    assert goes(roster.calls(1.0)) == [(1, 2, None)]
+
+
+def test_max_rate_lets_a_device_rest_first():
+    """A device that comes free with a rest starts when that is over, others do not wait for it."""
+    roster = max_rate(Shape(2))
+    roster.calls(1.0)
+    roster.free(0, 5.0)
+    roster.free(1)
+    assert goes(roster.calls(2.0)) == [(1, 2, None)]
+    assert roster.next_due() == 7.0
+    assert roster.calls(6.9) == []
+    assert goes(roster.calls(7.0)) == [(0, 3, None)]
+
+
+def test_max_rate_shares_places_in_turn():
+    """Where places in flight are fewer than devices, the one that has waited longest is next; nobody is dropped."""
+    roster = max_rate(Shape(3, max_in_flight=1))
+    order = []
+    for now in range(5, 10):
+        (call,) = roster.calls(float(now))
+        order.append(call.device)
+        roster.free(call.device)
+    assert order == [0, 1, 2, 0, 1]
+    assert roster.close() == []
+
+
+def test_max_rate_drops_the_one_start_of_a_device_without_a_certificate():
+    """When its time comes, whether a place is free or not, and never again, whoever holds the batch."""
+    lacking = Shape(2, frozenset({1}), max_in_flight=1)
+    roster = max_rate(lacking)
+    roster.calls(0.0)
+    assert roster.next_due() == 1.0
+    assert roster.calls(1.0) == [Drop(1, 1.0, DropReason.NOT_PROVISIONED)]
+    again = max_rate(Shape(2, lacking.unprovisioned, state=roster.state()))
+    assert goes(again.calls(5.0)) == [(0, 0, None)]
+    assert again.next_due() == math.inf
+
+
+def test_max_rate_goes_on_to_its_end_while_everybody_is_busy():
+    """The load is not over because nothing can start: something may come free before its time is up."""
+    roster = max_rate(Shape(1), until_s=60.0)
+    roster.calls(0.0)
+    assert roster.next_due() == 60.0
+    roster.free(0)
+    assert roster.calls(60.0) == []
+    roster.close()
+    assert (roster.next_due(), roster.calls(61.0)) == (math.inf, [])
+
+
+def test_max_rate_is_over_when_its_points_are():
+    """No device starts then, free or not."""
+    roster = max_rate(Shape(1))
+    for _ in range(4 * POINTS):
+        (call,) = roster.calls(0.0)
+        roster.free(call.device)
+    assert (roster.next_due(), roster.calls(0.0)) == (math.inf, [])
+
+
+def test_max_rate_resumes_with_the_points_that_never_ended():
+    """Their numbers are given out again before new ones are; numbers that ended are not."""
+    roster = max_rate(Shape(3))
+    roster.calls(2.0)
+    roster.free(1)
+    again = max_rate(Shape(3, state=roster.state()))
+    assert goes(again.calls(9.0)) == [(0, 0, None), (1, 2, None), (2, 3, None)]
+
+
 # Arrivals: product rule 9.
 
 
@@ -253,7 +350,9 @@ def test_every_point_is_handed_out_exactly_once(story, data):
             roster.free(device)
     take(roster.close())
     assert set(ended.values()) <= {1}
-    assert len(ended) == TOTALS[name](shape.size)
+    assert len(ended) == TOTALS[name](shape)
+    if name == "max-rate":
+        assert sorted(point for _, point in ended) == list(range(len(ended)))
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
@@ -271,4 +370,4 @@ def test_state_of_a_closed_roster_keeps_what_was_not_handed_out(name):
                 running.append(call)
                 again.free(call.device)
     outstanding = 1
-    assert handed + len(calls) == TOTALS[name](2) + outstanding
+    assert handed + len(calls) == TOTALS[name](Shape(2)) + outstanding

@@ -7,6 +7,7 @@ import pytest
 
 from doubles.drive import World, make_setup
 from engine.batch.runner import PREPARE_AT_ONCE, Stop
+from engine.device.catalog import SCENARIOS
 from engine.device.setup import Attempts, Timeouts
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options
@@ -15,13 +16,14 @@ from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
 from unit.batch.rig import FakeHome, Stage, assert_sound, counted, make_stage, total
 
+EXECUTORS = ("once", "pacing", "max-rate", "arrivals", "stages")
 NOISE = Faults(
     {Fault.THROTTLED: 0.15, Fault.LOST: 0.1, Fault.DROPPED: 0.15, Fault.UNUSABLE: 0.1, Fault.DPS_THROTTLED: 0.2}
 )
 
 
-@pytest.mark.parametrize("scenario", ["provision", "cert-renewal", "cert-lifecycle"])
-@pytest.mark.parametrize("executor", ["once", "pacing", "arrivals"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("faults", [Faults(), NOISE], ids=["calm", "noisy"])
 def test_batch_conserves_every_operation(scenario, executor, faults):
     """Whatever the scenario, the executor and the service's faults, nothing is lost and nothing counted twice."""
@@ -34,7 +36,7 @@ def test_batch_conserves_every_operation(scenario, executor, faults):
     assert counted(done, Operation.ITERATION)["ok"] > 0
 
 
-@pytest.mark.parametrize("executor", ["once", "pacing", "arrivals"])
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_batch_counts_what_the_emulator_counts(executor):
     """Requests, answers, connects and telemetry at the service are as many as the device side has."""
     faults = Faults({Fault.THROTTLED: 0.2, Fault.SERVER: 0.1, Fault.DPS_THROTTLED: 0.2, Fault.DROPPED: 0.1})
@@ -122,7 +124,7 @@ def test_windows_count_from_the_runs_first_start_not_from_the_waves():
 def test_devices_that_cannot_be_provisioned_keep_their_due_starts():
     """Their starts are dropped as not-provisioned, so the offered load never falls in silence (product rule 9)."""
     setup = make_setup(may_provision=False)
-    for executor in ("once", "pacing", "arrivals"):
+    for executor in ("once", "pacing", "arrivals", "stages"):
         stage = make_stage(executor=executor, size=4, setup=setup)
         seats = tuple(replace(seat, bundle=None) if seat.index < 2 else seat for seat in stage.work.seats)
         stage.work = replace(stage.work, seats=seats)

@@ -189,7 +189,7 @@ def test_batch_resumes_from_any_checkpoint_without_counting_twice():
         assert total(done).select(Operation.ITERATION).due == whole.handed
 
 
-@pytest.mark.parametrize("executor", ["once", "pacing", "arrivals"])
+@pytest.mark.parametrize("executor", ["once", "pacing", "arrivals", "stages"])
 def test_batch_whose_holder_died_is_finished_by_the_next(executor):
     """The first holder loses its claim mid-run; the second hands out what is left and what was in flight."""
     whole = make_stage(executor=executor, size=6, ramp_s=30.0).run()

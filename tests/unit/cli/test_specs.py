@@ -40,7 +40,7 @@ def test_fields_that_another_executor_does_not_use_go():
     assert "pacing" not in spec["load"]
 
 
-@pytest.mark.parametrize("name", ["connect-churn", "no-such-thing"])
+@pytest.mark.parametrize("name", ["adr-patch", "no-such-thing"])
 def test_other_scenarios_are_asked_for_by_name_only(name):
     """The server says what it thinks of them."""
     assert beneath({"scenario": name}) == {"scenario": name}

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from doubles.drive import Puppet, assert_conserved, make_bundle, outcomes, settled
+from engine.device.backoff import Backoff
 from engine.device.scenarios.renewal import CERT_RENEWAL
-from engine.device.script import Begin, End, Lap, Pause, Retry, StepFailed, Unmatched, Wait
+from engine.device.script import Begin, End, Lap, Mark, Pause, Retry, StepFailed, Unmatched, Wait
 from engine.device.session import Log
 from engine.device.steps.connect import connect
 from engine.device.steps.pause import hold
@@ -104,6 +105,29 @@ def test_fail_hands_out_the_orders_that_a_bug_kept_back():
     assert made.session.fail(Failure(Outcome.INTERNAL)) == [mqtt.Disconnect()]
 
 
+def test_rest_grows_with_failures_in_a_row_and_ends_with_a_success():
+    """It is the back-off, no shorter than the service asked unless the spec says not to heed it."""
+    failures = [*(Failure(Outcome.SERVER),) * 3, Failure(Outcome.THROTTLED, retry_after_s=100.0)]
+
+    def rests(*, honor: bool) -> list[float]:
+        made = Puppet(scripted, backoff=Backoff(base_s=2.0, max_s=30.0, jitter=0.0, honor_retry_after=honor))
+        left.extend([*failures, None, failures[0]])
+        found = [made.session.rest_s]
+        while left:
+            made.start()
+            found.append(made.session.rest_s)
+        return found
+
+    def scripted(device):
+        yield from ()
+        if (failure := left.pop(0)) is not None:
+            raise StepFailed(failure)
+
+    left = []
+    assert rests(honor=True) == [0.0, 2.0, 4.0, 8.0, 100.0, 0.0, 2.0]
+    assert rests(honor=False) == [0.0, 2.0, 4.0, 8.0, 16.0, 0.0, 2.0]
+
+
 def test_busy_session_is_not_started_again():
     """Starting it is a bug of whoever does."""
     made = puppet(endless)
@@ -134,6 +158,21 @@ def test_retries_and_unmatched_are_logged_with_their_time():
     log = made.session.drain_log()
     series = Series(OP, Phase.STEADY, "hub-1.example")
     assert (log.retries, log.unmatched) == ([(series, 4.0)], [(series, 4.0)])
+
+
+def test_mark_is_a_part_of_the_iteration_from_when_it_was_due():
+    """A late start counts; the next iteration has marks of its own."""
+
+    def come_far(device):
+        yield Wait(math.inf)
+        yield Mark("connected")
+
+    made = Puppet(come_far)
+    for due in (-2.0, 1.0):
+        made.start(due=due)
+        made.hear(lambda at: mqtt.Published(at, 1), after_s=1.0)
+        (iteration,) = settled(made.session.drain_log(), Operation.ITERATION)
+        assert iteration.parts == (("connected", made.now - due),)
 
 
 def test_lap_sees_our_own_work():

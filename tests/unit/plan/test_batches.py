@@ -32,16 +32,19 @@ def ranges_of(count: int, pieces: list[int]) -> list[tuple[int, int]]:
     return ranges
 
 
+RATED: dict[str, dict[str, Any]] = {
+    "constant-arrival-rate": {"rate": 5},
+    "ramping-arrival-rate": {"stages": [{"duration": "100s", "target": 5}, {"duration": "200s", "target": 0}]},
+}
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[int, int]]]:
     """A document of any built executor, and ranges for its devices."""
     count = draw(st.integers(1, 300))
-    executor = draw(st.sampled_from(["once", "per-device-pacing", "constant-arrival-rate"]))
+    executor = draw(st.sampled_from(["once", "per-device-pacing", "max-rate", *RATED]))
     load: dict[str, Any] = {"executor": executor}
-    if executor == "constant-arrival-rate":
-        load["rate"] = 5
-    else:
-        load["rampUp"] = "100s"
+    load |= RATED.get(executor, {"rampUp": "100s"})
     if draw(st.booleans()):
         load["iterations"] = draw(st.integers(1, 1_000))
     size = draw(st.integers(1, 60))
@@ -210,9 +213,10 @@ def deadline_of(targets: Targets, document: dict[str, Any]) -> tuple[float, floa
 
 
 def test_deadline_of_a_timed_load_is_duration_prepare_drain_and_slack(targets: Targets):
-    """Duration, prepare, drain and five minutes."""
-    prepare_s, deadline_s = deadline_of(targets, {"scenario": "cert-renewal"})
-    assert deadline_s == prepare_s + 300 + 30 + 300
+    """Duration or stages, prepare, drain and five minutes."""
+    for load in ({}, {"executor": "max-rate"}, {"executor": "ramping-arrival-rate", **RATED["ramping-arrival-rate"]}):
+        prepare_s, deadline_s = deadline_of(targets, {"scenario": "cert-renewal", "load": load})
+        assert deadline_s == prepare_s + 300 + 30 + 300
 
 
 def test_prepare_is_as_long_as_what_is_missing(targets: Targets):

@@ -60,6 +60,12 @@ def test_estimate_against_the_emulator_has_no_limits(estimated: Estimated):
     assert shown["runner"] == "activity"
 
 
+RAMPING = {
+    "executor": "ramping-arrival-rate",
+    "stages": [{"duration": "60s", "target": 10}, {"duration": "30s", "target": 0}],
+}
+
+
 @pytest.mark.parametrize(
     ("document", "in_flight"),
     [
@@ -67,7 +73,20 @@ def test_estimate_against_the_emulator_has_no_limits(estimated: Estimated):
         ({"scenario": "provision", "devices": {"count": 2_000}, "load": {"rampUp": "62s"}}, 1_000),
         ({"scenario": "provision", "devices": {"count": 2_000}, "load": {"rampUp": "62s", "maxInFlight": 9}}, 9),
         ({"scenario": "connect-churn", "devices": {"count": 2_000}, "load": {"executor": "max-rate"}}, 2_000),
+        ({"scenario": "provision", "devices": {"count": 2_000}, "load": RAMPING}, 310),
+        ({"scenario": "provision", "devices": {"count": 2_000}, "load": {**RAMPING, "maxInFlight": 50}}, 50),
         ({"scenario": "provision", "devices": {"count": 1}, "load": {"rampUp": "1h"}}, 1),
+        ({"scenario": "connect-storm", "devices": {"count": 700}}, 700),
+        ({"scenario": "telemetry", "devices": {"count": 700}, "load": {"pacing": {"interval": "1m"}}}, 700),
+        (
+            {
+                "scenario": "telemetry",
+                "devices": {"count": 600},
+                "connection": {"hold": "0s"},
+                "load": {"pacing": {"interval": "1m"}, "rampUp": "60s"},
+            },
+            11,
+        ),
     ],
 )
 def test_estimate_counts_connections(estimated: Estimated, document: dict[str, Any], in_flight: int):
@@ -80,13 +99,17 @@ def test_estimate_counts_connections(estimated: Estimated, document: dict[str, A
     [
         ({"scenario": "cert-renewal"}, 300 + 16),
         ({"scenario": "provision", "load": {"rampUp": "60s"}}, 60 + 31),
-        ({"scenario": "provision", "load": {"rampUp": "60s", "maxInFlight": 2}}, 155 + 31),
+        ({"scenario": "provision", "load": {"rampUp": "60s", "maxInFlight": 2}}, 155),
         ({"scenario": "provision", "load": {"rampUp": "60s"},
           "execution": {"batchSize": 5, "maxParallelBatches": 1}}, 60 + 2 * 31),
         ({"scenario": "cert-renewal", "devices": {"count": 1_500, "source": "create"}}, 300 + 16 + 100),
         ({"scenario": "adr-patch", "devices": {"count": 1_500, "source": "create"}}, 300 + 5),
         ({"scenario": "cert-renewal", "target": "local", "devices": {"source": "create"}}, 300 + 5),
         ({"scenario": "cert-throttle", "devices": {"count": 5}}, 60 + 10),
+        ({"scenario": "cert-renewal", "load": RAMPING}, 90 + 16),
+        ({"scenario": "cert-renewal", "load": {"executor": "max-rate", "duration": "80s"}}, 80 + 16),
+        ({"scenario": "connect-storm", "devices": {"count": 500}}, 61),
+        ({"scenario": "telemetry", "load": {"duration": "60s"}}, 60),
     ],
 )  # fmt: skip
 def test_estimate_adds_up_the_time(estimated: Estimated, document: dict[str, Any], duration_s: float):

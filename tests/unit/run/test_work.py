@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from doubles.means import FixedSecrets, local_targets
-from engine.batch.roster import Arrivals, Go, Once, Pacing
+from engine.batch.roster import Arrivals, Go, MaxRate, Once, Pacing
 from engine.batch.work import Work
 from engine.device.bundle import Bundle
 from engine.device.setup import Setup
@@ -19,6 +19,10 @@ from engine.plan.target import Target
 from engine.run.work import make_roster, make_setup, make_work, request_tag
 
 TARGETS = local_targets()
+RAMPING = {
+    "executor": "ramping-arrival-rate",
+    "stages": [{"duration": "40s", "target": 3}, {"duration": "20s", "target": 0}],
+}
 SECRETS = FixedSecrets({"local-group-key": b"raw key", "staging-group-key": b"other"})
 
 
@@ -106,11 +110,13 @@ def test_secret_that_is_not_there_is_named() -> None:
     [
         ({}, Pacing),
         ({"scenario": "provision"}, Once),
+        ({"load": {"executor": "max-rate"}}, MaxRate),
         ({"load": {"executor": "constant-arrival-rate", "rate": 5}}, Arrivals),
+        ({"load": RAMPING}, Arrivals),
     ],
 )
 def test_executor_has_its_roster(changes: dict[str, Any], kind: type) -> None:
-    """Closed ones belong to devices, the open one to nobody."""
+    """Closed ones belong to devices, open ones to nobody."""
     spec = spec_of(**changes)
     assert isinstance(make_roster(spec, plan_of(spec).batches[0])((), None), kind)
 
@@ -121,6 +127,9 @@ def test_executor_has_its_roster(changes: dict[str, Any], kind: type) -> None:
         {"load": {"iterations": 25, "pacing": {"interval": "1s"}, "duration": "60s"}},
         {"scenario": "provision", "load": {"iterations": 7}},
         {"load": {"executor": "constant-arrival-rate", "rate": 5, "iterations": 31, "duration": "60s"}},
+        {"load": {**RAMPING, "iterations": 31}},
+        {"load": {"executor": "max-rate", "iterations": 31}},
+        {"load": {"executor": "max-rate", "iterations": 2}},
     ],
 )
 def test_iterations_of_the_run_are_shared_out_whole(changes: dict[str, Any]) -> None:
@@ -129,8 +138,10 @@ def test_iterations_of_the_run_are_shared_out_whole(changes: dict[str, Any]) -> 
     handed = 0
     for batch in plan_of(spec).batches:
         roster = make_roster(spec, batch)((), None)
+        now = 0.0
         while (due := roster.next_due()) < math.inf:
-            calls = roster.calls(due)
+            now = max(now, due)
+            calls = roster.calls(now)
             handed += len(calls)
             for call in calls:
                 if isinstance(call, Go):
@@ -139,10 +150,13 @@ def test_iterations_of_the_run_are_shared_out_whole(changes: dict[str, Any]) -> 
 
 
 def test_load_ends_by_time_only_where_the_executor_says_so() -> None:
-    """`once` ends when every device has been through it."""
+    """`once` ends when every device has been through it, stages end where the last one does."""
     assert work_of(spec_of()).duration_s == 300.0
+    assert work_of(spec_of(load=RAMPING)).duration_s == 60.0
     assert work_of(spec_of(scenario="provision")).duration_s is None
     assert work_of(spec_of()).ramp_s > 0
+    assert work_of(spec_of(load={"executor": "max-rate"})).ramp_s == 30.0
+    assert work_of(spec_of(load=RAMPING)).ramp_s == 0.0
     assert work_of(spec_of(load={"executor": "constant-arrival-rate", "rate": 1})).ramp_s == 0.0
 
 

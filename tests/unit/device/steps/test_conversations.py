@@ -1,12 +1,15 @@
 """The steps' conversations by hand: what the emulator does not do."""
 
+import math
+
 import pytest
 
 from doubles.drive import HUB, Puppet, World, assert_conserved, make_bundle, make_setup, outcomes, settled
 from engine.device.backoff import Backoff
 from engine.device.scenarios.provision import PROVISION
 from engine.device.setup import Attempts, Timeouts
-from engine.device.steps.connect import connect, connect_bare, leave
+from engine.device.steps.connect import connect, connect_bare, connected, leave
+from engine.device.steps.pause import stay
 from engine.device.steps.publish import publish
 from engine.device.steps.register import POLL_AFTER_S, register
 from engine.device.steps.renew import renew
@@ -129,6 +132,23 @@ def test_events_of_the_old_connection_do_not_confuse_the_next():
     log = made.session.drain_log()
     assert outcomes(log)["hub.connect"] == ["ok", "ok"]
     assert len(log.unmatched) == 1
+
+
+def test_stay_holds_and_leaves():
+    """The connection lives as long as the spec's hold, and is then closed."""
+    made = begun(connect, stay, hold_s=4.0)
+    made.connect()
+    made.expire()
+    assert made.now == pytest.approx(4.2)
+    assert made.orders[-1] == mqtt.Disconnect()
+
+
+def test_stay_is_over_at_once_where_the_connection_is_kept_for_the_run():
+    """hold: run leaves leaving to whoever ends the run."""
+    made = begun(connect, connected, stay, hold_s=math.inf)
+    made.connect()
+    assert not made.session.is_busy
+    assert made.device.connected
 
 
 def test_leave_is_nothing_where_there_is_no_connection():

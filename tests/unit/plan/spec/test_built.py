@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.plan.spec.built import not_built
+from engine.plan.spec.built import SCENARIOS, not_built
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Targets
 
@@ -13,14 +13,14 @@ type Parse = Callable[[dict[str, Any]], RunSpec]
 
 THRESHOLD = {"metric": "cert.issued", "expr": "p(95)<=1.2*baseline", "abortOnFail": True}
 MISSING: list[tuple[dict[str, Any], set[str]]] = [
-    *(({"scenario": name}, {"/scenario"}) for name in ("connect-churn", "connect-storm", "conformance")),
-    ({"scenario": "telemetry"}, {"/scenario", "/connection/hold"}),
+    ({"scenario": "conformance"}, {"/scenario"}),
+    *(({"scenario": name, "connection": {"hold": "run"}}, {"/connection/hold"})
+      for name in ("connect-churn", "connect-storm")),
     ({"scenario": "cert-throttle"}, {"/scenario", "/load/executor", "/connection/hold"}),
     ({"scenario": "adr-get-patch", "target": "staging"}, {"/scenario"}),
     ({"scenario": "adr-patch", "target": "staging"}, {"/scenario", "/cleanup"}),
     ({"scenario": "http-probe", "target": "staging"}, {"/scenario"}),
-    ({"load": {"executor": "max-rate"}}, {"/load/executor"}),
-    ({"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "1s", "target": 1}]}}, {"/load/executor"}),
+    ({"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "61m", "target": 1}]}}, {"/load/stages"}),
     ({"certificate": {"path": "dps", "onPending": "ask"}}, {"/certificate/path", "/certificate/onPending"}),
     ({"connection": {"transport": "mqtt-ws", "hold": "run"}}, {"/connection/transport", "/connection/hold"}),
     ({"execution": {"runner": "job", "cpu": 2}}, {"/execution/runner", "/execution/cpu"}),
@@ -46,8 +46,11 @@ def test_not_built_names_every_field(parse: Parse, targets: Targets, document: d
 
 
 BUILT: list[dict[str, Any]] = [
-    *({"scenario": name} for name in ("provision", "cert-renewal", "cert-lifecycle")),
+    *({"scenario": name} for name in SCENARIOS),
+    {"scenario": "telemetry", "connection": {"hold": "5s"}},
     {"load": {"executor": "constant-arrival-rate", "rate": 1, "iterations": 5}},
+    {"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "1h", "target": 1}]}},
+    {"load": {"executor": "max-rate", "duration": "1h"}},
     {"scenario": "provision", "execution": {"startBarrier": True, "runner": "activity"}},
     {"certificate": {"keyType": "ec-p384", "reuseKey": False, "verify": "none"}, "autoStop": None},
     {"devices": {"source": "stored-only", "onInvalid": "fail", "startIndex": 5}, "limits": {"maxDuration": "1h"}},

@@ -37,6 +37,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str]]] = [
      {"/load/maxInFlight": "expected one per batch at least and one per device at most, found 1"}),
     ({"execution": {"runner": "activity"}, "load": {"duration": "61m"}},
      {"/load/duration": "longer than the runner activity lasts"}),
+    ({"execution": {"runner": "activity"}, "load": ramping(("30m", 1), ("31m", 1))},
+     {"/load/stages": "longer than the runner activity lasts"}),
     ({"retries": {"backoff": {"base": "2m"}}}, {"/retries/backoff/max": "below base"}),
     ({"certificate": {"path": "dps"}, "devices": {"source": "stored-only"}},
      {"/certificate/path": "stored-only never calls DPS"}),
