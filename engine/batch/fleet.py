@@ -10,7 +10,8 @@ from engine.batch.courier import Courier
 from engine.batch.ledger import Ledger
 from engine.batch.monitor import Monitor
 from engine.device.script import Event, Order, Save
-from engine.device.session import Session, Start
+from engine.device.session import Session
+from engine.device.start import Start
 from engine.errors import Failure, Outcome
 from engine.ports import Wire
 

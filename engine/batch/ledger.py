@@ -7,7 +7,7 @@ checkpoint is wanted every few: a piece is encoded again only when something was
 import math
 from collections.abc import Iterable, Sequence
 
-from engine.device.session import Log, Open
+from engine.device.log import Log, Open
 from engine.errors import Outcome
 from engine.measure.operation import Operation
 from engine.measure.sample import Sample, Series

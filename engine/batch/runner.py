@@ -23,10 +23,11 @@ from engine.batch.fleet import Fleet
 from engine.batch.ledger import Ledger, dropped
 from engine.batch.monitor import Monitor
 from engine.batch.progress import Progress
-from engine.batch.roster import Drop, Go, Roster
+from engine.batch.rosters.roster import Drop, Go, Roster
 from engine.batch.work import Work
 from engine.device.identity import Device
-from engine.device.session import Session, Start
+from engine.device.session import Session
+from engine.device.start import Start
 from engine.measure.health import Health
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Series

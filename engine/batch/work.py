@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.batch.checkpoint import Checkpoint
-from engine.batch.roster import Roster
+from engine.batch.rosters.roster import Roster
 from engine.device.bundle import Bundle
 from engine.device.scenarios.scenario import Scenario
 from engine.device.setup import Setup

@@ -11,10 +11,10 @@ Time is the driver's: every event carries when it happened, and that is the sess
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from engine.device.identity import Device
-from engine.device.scenarios.scenario import Step, run
+from engine.device.log import Log, Open
+from engine.device.scenarios.scenario import run
 from engine.device.script import (
     Begin,
     End,
@@ -31,49 +31,11 @@ from engine.device.script import (
     Unmatched,
     Wait,
 )
+from engine.device.start import Start
 from engine.errors import Failure, Outcome
 from engine.measure.operation import OVERDUE, DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
 from engine.protocol import mqtt
-
-
-@dataclass(slots=True)
-class Log:
-    """What is to be counted: due and started operations by series and time, finished ones, retries, unmatched.
-
-    overdue are finished ones that were past their deadline for a while: from when until when.
-    """
-
-    started: list[tuple[Series, float]] = field(default_factory=list)
-    dropped: list[tuple[Series, float]] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    retries: list[tuple[Series, float]] = field(default_factory=list)
-    unmatched: list[tuple[Series, float]] = field(default_factory=list)
-    overdue: list[tuple[Series, float, float]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Open:
-    """An operation under way."""
-
-    series: Series
-    due: float
-    began: float
-    deadline: float
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a session is asked to do: main is the operation that a failed iteration owes a dropped sample for.
-
-    iteration is false for preparation, which is no iteration.
-    """
-
-    steps: tuple[Step, ...]
-    due: float
-    phase: Phase
-    main: Operation
-    iteration: bool = True
 
 
 class Session:

@@ -48,7 +48,10 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Shared by every device of a batch; wall_at_zero is the unix time at which the run's clock shows 0."""
+    """Shared by every device of a batch; wall_at_zero is the unix time at which the run's clock shows 0.
+
+    renewal_path says whom a device asks for its next certificate: hub or dps.
+    """
 
     dps: tuple[Dps, ...]
     hub_port: int
@@ -58,6 +61,7 @@ class Setup:
     request_tag: str
     key_type: x509.KeyType = x509.KeyType.EC_P256
     reuse_key: bool = True
+    renewal_path: str = "hub"
     verify: str = "reconnect"
     on_invalid: str = "reprovision"
     may_provision: bool = True

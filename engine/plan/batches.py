@@ -26,7 +26,7 @@ from engine.plan.document import pointer
 from engine.plan.limits import LIMITS, WINDOWS_S
 from engine.plan.schedule import Schedule, schedule_for
 from engine.plan.spec.demand import load_s
-from engine.plan.spec.devices import Source
+from engine.plan.spec.devices import RenewalPath, Source
 from engine.plan.spec.rules import QUOTA_SHARE, batches_of, runs_in_waves
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import FIXED, REGISTERING
@@ -228,10 +228,11 @@ def _load_s(spec: RunSpec, *, turns: int) -> float:
 
 def _longest_iteration_s(spec: RunSpec) -> float:
     timeouts, retries, telemetry = spec.timeouts, spec.retries, spec.telemetry
+    by_dps_s = timeouts.register_s if spec.certificate.path is RenewalPath.DPS else 0.0
     waits_s = (
         retries.registrations * (timeouts.register_s + retries.backoff.max_s),
         2 * retries.connect * (timeouts.connect_s + retries.backoff.max_s),
-        retries.renew * (timeouts.certificate_s + retries.backoff.max_s),
+        retries.renew * (max(timeouts.certificate_s, by_dps_s) + retries.backoff.max_s),
         telemetry.messages * (timeouts.publish_s + telemetry.interval_s),
         timeouts.http_s + (spec.connection.hold_s if math.isfinite(spec.connection.hold_s) else 0.0),
     )

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 from engine.measure.operation import Operation
 from engine.plan.pacer import Grid
 from engine.plan.schedule import schedule_for
-from engine.plan.spec.devices import Verify
+from engine.plan.spec.devices import RenewalPath, Verify
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import USED_BY_SCENARIOS, Executor, Scenario
 
@@ -30,19 +30,25 @@ LOCAL_S: Final = 0.1
 
 
 def operations_of(spec: RunSpec) -> Mapping[Operation, float]:
-    """What one iteration does when all goes well: how often each operation, on average. Zeros are left out."""
-    reconnects = float(spec.certificate.verify is Verify.RECONNECT)
+    """What one iteration does when all goes well: how often each operation, on average. Zeros are left out.
+
+    A renewal by registering again is a registration, and a new connection whatever is verified: the device leaves the
+    hub to ask. Its `cert.issued` is a stretch of `dps.register` and not listed.
+    """
+    by_dps = spec.certificate.path is RenewalPath.DPS
+    renews = {Operation.DPS_REGISTER: 1.0} if by_dps else {Operation.CERT_REQUEST: 1.0, Operation.CERT_ISSUED: 1.0}
+    reconnects = float(by_dps or spec.certificate.verify is Verify.RECONNECT)
     messages = float(spec.telemetry.messages)
     match spec.scenario:
         case Scenario.PROVISION:
             done = {Operation.DPS_REGISTER: 1.0, Operation.HUB_CONNECT: reconnects}
         case Scenario.CERT_LIFECYCLE:
-            done = {Operation.DPS_REGISTER: 1.0, Operation.HUB_CONNECT: 1 + reconnects}
-            done |= {Operation.CERT_REQUEST: 1.0, Operation.CERT_ISSUED: 1.0, Operation.TELEMETRY_PUBLISH: messages}
+            done = {**renews, Operation.DPS_REGISTER: 1 + renews.get(Operation.DPS_REGISTER, 0.0)}
+            done |= {Operation.HUB_CONNECT: 1 + reconnects, Operation.TELEMETRY_PUBLISH: messages}
         case Scenario.CERT_RENEWAL:
-            done = {Operation.HUB_CONNECT: reconnects, Operation.CERT_REQUEST: 1.0, Operation.CERT_ISSUED: 1.0}
+            done = {**renews, Operation.HUB_CONNECT: reconnects}
         case Scenario.CERT_THROTTLE:
-            done = {Operation.CERT_REQUEST: 1.0, Operation.CERT_ISSUED: 1.0}
+            done = renews
         case Scenario.CONNECT_CHURN | Scenario.CONNECT_STORM:
             done = {Operation.HUB_CONNECT: 1.0}
         case Scenario.TELEMETRY:

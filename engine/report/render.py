@@ -11,10 +11,10 @@ from engine.measure.counts import Counts
 from engine.measure.evaluation import spent_s
 from engine.measure.health import CPU_LIMIT, DESCRIPTOR_LIMIT, LAG_LIMIT_S
 from engine.measure.histogram import NS_PER_S
-from engine.measure.operation import DropReason, Operation, Phase
+from engine.measure.operation import DropReason, Phase
 from engine.report.beside import compare_counts
 from engine.report.results import BatchFacts, RunResult
-from engine.report.rows import SUMMARY_HEADINGS, columns, in_order, quantiles, summary_rows
+from engine.report.rows import SUMMARY_HEADINGS, columns, part_rows, quantiles, summary_rows
 from engine.report.storm import storm_of
 from engine.report.units import NOTHING, cell, count, duration, instant, ms, percent, table, three_digits
 
@@ -117,18 +117,10 @@ def _operations(result: RunResult) -> Iterator[str]:
     yield "## All operations"
     yield ""
     yield from table(SUMMARY_HEADINGS, summary_rows(result))
-    parts = [row for operation in result.total.operations() for row in _part_rows(result, operation)]
+    parts = [row for operation in result.total.operations() for row in part_rows(result, operation)]
     if parts:
         yield ""
         yield from table(("part", "count", "p50 ms", "p95 ms", "p99 ms", "max ms"), parts)
-
-
-def _part_rows(result: RunResult, operation: Operation) -> list[tuple[str, ...]]:
-    parts = result.counts(operation).parts
-    return [
-        (f"{operation}.{cell(part)}", count(found.count), *quantiles(found), ms(found.max_s))
-        for part, found in in_order(operation, parts)
-    ]
 
 
 def _failures(result: RunResult) -> Iterator[str]:

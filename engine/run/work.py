@@ -6,7 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, assert_never
 
 from engine.batch.checkpoint import Checkpoint
-from engine.batch.roster import Arrivals, MaxRate, Once, Pacing, Roster, Shape
+from engine.batch.rosters.arrivals import Arrivals
+from engine.batch.rosters.max_rate import MaxRate
+from engine.batch.rosters.once import Once
+from engine.batch.rosters.pacing import Pacing
+from engine.batch.rosters.roster import Roster, Shape
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.backoff import Backoff
 from engine.device.bundle import Bundle
@@ -44,6 +48,7 @@ def make_setup(spec: RunSpec, target: Target, *, secrets: Secrets, tag: str, zer
         request_tag=tag,
         key_type=x509.KeyType(spec.certificate.key_type),
         reuse_key=spec.certificate.reuse_key,
+        renewal_path=spec.certificate.path,
         verify=spec.certificate.verify,
         on_invalid=spec.devices.on_invalid,
         may_provision=spec.devices.source is not Source.STORED_ONLY,

@@ -6,7 +6,9 @@ from typing import Any
 
 from bench.orders import Order
 
-from engine.batch.roster import Call, Go, Once, Pacing, Roster, Shape
+from engine.batch.rosters.once import Once
+from engine.batch.rosters.pacing import Pacing
+from engine.batch.rosters.roster import Call, Go, Roster, Shape
 from engine.device.catalog import SCENARIOS
 from engine.device.identity import Device
 from engine.device.scenarios.scenario import Scenario, Step

@@ -15,8 +15,9 @@ from engine.adapters.clock import SystemClock
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
 from engine.device.scenarios.scenario import Scenario
-from engine.device.session import Session, Start
+from engine.device.session import Session
 from engine.device.setup import Dps, Messages, Setup
+from engine.device.start import Start
 from engine.device.steps.publish import publish
 from engine.measure.operation import Operation, Phase
 from engine.protocol import mqtt, x509

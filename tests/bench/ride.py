@@ -31,7 +31,7 @@ from engine.adapters.mqtt.wire import MqttWire
 from engine.batch.courier import Courier
 from engine.batch.home import Beginning, Home, Word
 from engine.batch.progress import Progress
-from engine.batch.roster import Roster
+from engine.batch.rosters.roster import Roster
 from engine.batch.runner import Done, run_batch
 from engine.batch.work import Seat, Work
 from engine.device.bundle import Bundle

@@ -8,10 +8,12 @@ from doubles.clock import VirtualClock
 from doubles.loopback import DPS_HOST, Loopback
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
+from engine.device.log import Log
 from engine.device.scenarios.scenario import Step
 from engine.device.script import Order, Save, Saved
-from engine.device.session import Log, Session, Start
+from engine.device.session import Session
 from engine.device.setup import Dps, Setup
+from engine.device.start import Start
 from engine.emulator.authority import Authority
 from engine.emulator.registry import Registry
 from engine.emulator.service import Options, Service

@@ -78,6 +78,18 @@ def test_run_of_every_scenario_and_executor_passes_and_conserves(
     assert all(row["note"] == "equal" for row in summary["emulator"] if row["devices"] is not None)
 
 
+@pytest.mark.parametrize("scenario", ["cert-renewal", "cert-lifecycle"])
+def test_run_that_renews_by_dps_costs_a_registration_per_certificate(stage: Stage, scenario: str) -> None:
+    """Every certificate comes from DPS, the hub is asked for none, and both ends counted the same."""
+    summary = stage.run(spec(f"{scenario}-dps-", scenario, ONCE, certificate={"path": "dps"}))
+    assert (summary["verdict"], summary["reasons"]) == ("passed", [])
+    assert summary["conservation"] == {"holds": True, "mismatches": []}
+    assert counts_of(summary, "cert.issued")["ok"] == counts_of(summary, "cert.verified")["ok"] == 12
+    assert not {"cert.request", "cert.accepted"} & set(summary["operations"])
+    assert emulator_counted(summary, "dps.register 200") == 2 * 12
+    assert all(row["note"] == "equal" for row in summary["emulator"] if row["devices"] is not None)
+
+
 def test_next_run_reuses_what_the_last_one_stored(stage: Stage) -> None:
     """The second run of a prefix registers nobody: the stored certificates still connect."""
     first = stage.run(spec("again-", "cert-renewal", ONCE))

@@ -5,7 +5,7 @@ Theory of operation. The request is published once; three waits begin with it: i
 with it every wait still open. A lost connection ends only the wait for the PUBACK: the device connects and
 subscribes again and repeats the same request id if no 202 had come; a held-back 200 then arrives by itself. Past the
 deadline the waits are overdue but stay open, because an answer can still come: the device starts nothing else
-(`onPending: wait`) until it does, the operation expires, or the run is over.
+(`onPending: wait`) until it does, the operation expires, or the run is over. `path: dps` is `steps/reregister.py`.
 
 Source: IoT Hub certificate renewal, "Renew over MQTT"; recorded scenarios of the public C# SDK preview (sequencing).
 """
@@ -14,8 +14,10 @@ import math
 from dataclasses import dataclass
 
 from engine.device.identity import Device
-from engine.device.script import Begin, End, Event, Expired, Lap, Retry, Script, StepFailed, Unmatched, Wait
+from engine.device.script import Begin, End, Event, Expired, Retry, Script, StepFailed, Unmatched, Wait
+from engine.device.steps.check import check
 from engine.device.steps.connect import connect
+from engine.device.steps.reregister import reregister
 from engine.device.steps.save import save
 from engine.device.steps.waiting import with_retries
 from engine.errors import Failure, Outcome, RemoteProtocolError
@@ -24,7 +26,10 @@ from engine.protocol import credentials, mqtt, x509
 
 
 def renew(device: Device) -> Script[None]:
-    """A newer certificate, checked and saved, but not yet used."""
+    """A newer certificate, checked and saved, but not yet used; from the hub, or from DPS where the spec says so."""
+    if device.setup.renewal_path == "dps":
+        yield from reregister(device)
+        return
     yield from with_retries(
         device, lambda: _attempt(device), attempts=device.setup.attempts.renew, operation=Operation.CERT_ISSUED
     )
@@ -73,19 +78,6 @@ def _attempt(device: Device) -> Script[None]:
         yield from check(device, chain, key)
     device.bundle = bundle
     yield from save(device)
-
-
-def check(device: Device, chain: tuple[bytes, ...], key: x509.PrivateKey) -> Script[None]:
-    """`cert.verified` has begun and the chain fits; it ends here unless a reconnect is to prove it."""
-    began: float = yield Begin(Operation.CERT_VERIFIED, device.setup.timeouts.connect)
-    unfit = x509.check_chain(chain, key, device.setup.wall_at_zero + began)
-    if unfit is None and device.setup.verify == "chain":
-        unfit = x509.check_signatures(chain)
-    device.verify_check_s = (yield Lap()) - began
-    if unfit is not None:
-        raise StepFailed(unfit)
-    if device.setup.verify == "chain":
-        yield End(Operation.CERT_VERIFIED, parts=(("check", device.verify_check_s),))
 
 
 def _converse(device: Device, request: _Request) -> Script[tuple[bytes, ...]]:

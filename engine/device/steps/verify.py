@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from engine.device.identity import CREDENTIAL_OUTCOMES, Device
 from engine.device.script import End, Lap, Script, StepFailed
+from engine.device.steps.check import check
 from engine.device.steps.connect import connect, connect_bare, leave
 from engine.device.steps.register import register
-from engine.device.steps.renew import check
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
 from engine.protocol import x509

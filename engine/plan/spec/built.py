@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.errors import Problem
 from engine.plan.field import format_duration
-from engine.plan.spec.devices import OnPending, RenewalPath, Transport
+from engine.plan.spec.devices import OnPending, Transport
 from engine.plan.spec.execution import Cleanup, Runner
 from engine.plan.spec.rules import ACTIVITY_LONGEST_S, length_path, outlasts_activity
 from engine.plan.spec.runspec import RunSpec
@@ -42,7 +42,6 @@ def _of_choices(spec: RunSpec) -> Iterator[Missing]:
     certificate, load = spec.certificate, spec.load
     yield spec.scenario not in SCENARIOS, "/scenario", spec.scenario, _words(SCENARIOS)
     yield load.executor not in EXECUTORS, "/load/executor", load.executor, _words(EXECUTORS)
-    yield certificate.path is not RenewalPath.HUB, "/certificate/path", certificate.path, RenewalPath.HUB
     yield certificate.on_pending is not OnPending.WAIT, "/certificate/onPending", certificate.on_pending, OnPending.WAIT
     transport, runner = spec.connection.transport, spec.execution.runner
     yield transport is not Transport.MQTT, "/connection/transport", transport, Transport.MQTT

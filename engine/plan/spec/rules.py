@@ -71,7 +71,8 @@ def default_ramp_up_s(spec: RunSpec, target: Target) -> float:
     """
     if spec.load.executor in TIMED:
         return min(LEAST_RAMP_S, math.floor(spec.load.duration_s * 500) / 1000)
-    registrations = spec.devices.count if spec.scenario in REGISTERING else 0
+    each = (spec.scenario in REGISTERING) + (spec.certificate.path is RenewalPath.DPS)
+    registrations = spec.devices.count * each
     connects = 0 if spec.scenario in _OVER_HTTP else spec.devices.count
     needs = {"dps.registrations": registrations * 60.0, "hub.connects": connects * 1.0}
     times_s = [

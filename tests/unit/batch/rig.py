@@ -11,7 +11,11 @@ from doubles.loopback import Loopback
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Beginning, Word
 from engine.batch.progress import Progress
-from engine.batch.roster import Arrivals, MaxRate, Once, Pacing, Roster, Shape
+from engine.batch.rosters.arrivals import Arrivals
+from engine.batch.rosters.max_rate import MaxRate
+from engine.batch.rosters.once import Once
+from engine.batch.rosters.pacing import Pacing
+from engine.batch.rosters.roster import Roster, Shape
 from engine.batch.runner import Done, run_batch
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle

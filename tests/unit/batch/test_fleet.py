@@ -11,7 +11,8 @@ from engine.batch.ledger import Ledger
 from engine.batch.monitor import Monitor
 from engine.device.identity import Device
 from engine.device.script import Begin, Pause, Wait
-from engine.device.session import Session, Start
+from engine.device.session import Session
+from engine.device.start import Start
 from engine.measure.operation import Operation, Phase
 from engine.measure.timeline import Timeline
 from engine.protocol import mqtt

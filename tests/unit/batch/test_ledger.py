@@ -3,7 +3,7 @@
 import pytest
 
 from engine.batch.ledger import PIECE_WINDOWS, Ledger, dropped
-from engine.device.session import Log, Open
+from engine.device.log import Log, Open
 from engine.errors import Outcome
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series

@@ -6,7 +6,8 @@ import pytest
 
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Word
-from engine.batch.roster import Arrivals, Shape
+from engine.batch.rosters.arrivals import Arrivals
+from engine.batch.rosters.roster import Shape
 from engine.batch.runner import Stop
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options

@@ -4,9 +4,10 @@ import pytest
 
 from doubles.drive import HUB, World, assert_conserved, make_bundle, make_setup, outcomes, settled
 from engine.device.backoff import Backoff
+from engine.device.log import Log
 from engine.device.scenarios.renewal import CERT_RENEWAL
-from engine.device.session import Log, Start
 from engine.device.setup import Attempts, Timeouts
+from engine.device.start import Start
 from engine.device.steps.connect import connect, leave
 from engine.device.steps.publish import publish
 from engine.device.steps.register import register

@@ -6,9 +6,9 @@ import pytest
 
 from doubles.drive import Puppet, assert_conserved, make_bundle, outcomes, settled
 from engine.device.backoff import Backoff
+from engine.device.log import Log
 from engine.device.scenarios.renewal import CERT_RENEWAL
 from engine.device.script import Begin, End, Lap, Mark, Pause, Retry, StepFailed, Unmatched, Wait
-from engine.device.session import Log
 from engine.device.steps.connect import connect
 from engine.device.steps.pause import hold
 from engine.device.steps.publish import publish

@@ -3,8 +3,8 @@
 import pytest
 
 from doubles.drive import Puppet, World, assert_conserved, make_bundle, outcomes, settled
+from engine.device.log import Log
 from engine.device.script import Begin, Pause
-from engine.device.session import Log
 from engine.device.steps.connect import connect
 from engine.errors import Outcome
 from engine.measure.operation import Operation, Phase

@@ -241,6 +241,13 @@ def test_deadline_of_once_covers_every_attempt(targets: Targets):
     assert two_turns - one_turn == pytest.approx(longest_s)
 
 
+def test_deadline_of_once_covers_renewals_by_dps(targets: Targets):
+    """A renewal by registering again may take as long as a registration, where that is longer."""
+    base = {"scenario": "cert-lifecycle", "timeouts": {"register": "900s"}, "limits": {"maxDuration": "30d"}}
+    by_dps = {**base, "certificate": {"path": "dps"}}
+    assert deadline_of(targets, by_dps)[1] - deadline_of(targets, base)[1] == pytest.approx(900 - 300)
+
+
 def test_deadline_never_exceeds_the_longest_run(targets: Targets):
     """The load of a batch ends with the run at the latest."""
     prepare_s, deadline_s = deadline_of(targets, {"scenario": "provision", "limits": {"maxDuration": "10m"}})

@@ -51,9 +51,18 @@ def test_compare_counts_sets_both_ends_side_by_side() -> None:
 )  # fmt: skip
 def test_compare_counts_knows_a_refusal_by_its_outcome(status: str, outcome: Outcome) -> None:
     """A status is compared with the outcome it gives, for certificates and registrations."""
-    total = _tally((Operation.CERT_ISSUED, outcome), (Operation.DPS_REGISTER, outcome))
+    total = _tally(
+        (Operation.CERT_REQUEST, Outcome.OK), (Operation.CERT_ISSUED, outcome), (Operation.DPS_REGISTER, outcome)
+    )
     compared = _compare(total, {"cert": {status: 1}, "dps.register": {status: 1}})
     assert compared == {f"cert {outcome}": (1, 1), f"dps.register {outcome}": (1, 1)}
+
+
+def test_compare_counts_takes_no_certificate_from_dps_for_one_of_the_hubs() -> None:
+    """A renewal by registering again asks the hub for nothing, so the hub answered as many as it says: none."""
+    total = _tally((Operation.DPS_REGISTER, Outcome.OK), (Operation.CERT_ISSUED, Outcome.OK))
+    compared = _compare(total, {"cert": {"200": 0}, "dps.register": {"200": 1}})
+    assert compared == {"cert 200": (0, 0), "dps.register 200": (1, 1)}
 
 
 def test_compare_counts_takes_statuses_of_one_outcome_together() -> None:

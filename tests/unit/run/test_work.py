@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from doubles.means import FixedSecrets, local_targets
-from engine.batch.roster import Arrivals, Go, MaxRate, Once, Pacing
+from engine.batch.rosters.arrivals import Arrivals
+from engine.batch.rosters.max_rate import MaxRate
+from engine.batch.rosters.once import Once
+from engine.batch.rosters.pacing import Pacing
+from engine.batch.rosters.roster import Go
 from engine.batch.work import Work
 from engine.device.bundle import Bundle
 from engine.device.setup import Setup
@@ -88,6 +92,7 @@ def test_setup_speaks_of_the_target() -> None:
     assert (setup.timeouts.certificate, setup.attempts.register, setup.wall_at_zero) == (7.0, 2, 7.0)
     assert setup.may_provision
     assert not setup_of(spec_of(devices={"source": "stored-only"})).may_provision
+    assert (setup.renewal_path, setup_of(spec_of(certificate={"path": "dps"})).renewal_path) == ("hub", "dps")
 
 
 def test_setup_lets_devices_go_only_where_the_profile_allows() -> None:

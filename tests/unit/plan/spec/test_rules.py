@@ -105,6 +105,13 @@ def test_default_ramp_of_once_takes_what_the_quota_needs(
     assert parse(document).load.ramp_up_s == ramp_up_s
 
 
+@pytest.mark.parametrize(("scenario", "registrations"), [("cert-renewal", 1), ("cert-lifecycle", 2)])
+def test_default_ramp_of_once_leaves_room_for_renewals_by_dps(parse: Parse, scenario: str, registrations: int):
+    """A renewal by registering again costs a registration, beside the first one of a new device."""
+    document = {"scenario": scenario, "target": "staging", "devices": {"count": 9_000}, "load": {"executor": "once"}}
+    assert parse({**document, "certificate": {"path": "dps"}}).load.ramp_up_s == registrations * 600
+
+
 @pytest.mark.parametrize(("duration", "ramp_up_s"), [("300s", 30), ("20s", 10), ("1001ms", 0.5)])
 def test_default_ramp_of_others_is_short(parse: Parse, targets: Targets, duration: str, ramp_up_s: float):
     """Other closed loads ramp for 30 s, at most half of their duration, to the millisecond."""

@@ -1,0 +1,1 @@
+"""Who starts when, one roster per kind of executor."""

@@ -1,0 +1,20 @@
+"""The order to start a script."""
+
+from dataclasses import dataclass
+
+from engine.device.scenarios.scenario import Step
+from engine.measure.operation import Operation, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a session is asked to do: main is the operation that a failed iteration owes a dropped sample for.
+
+    iteration is false for preparation, which is no iteration.
+    """
+
+    steps: tuple[Step, ...]
+    due: float
+    phase: Phase
+    main: Operation
+    iteration: bool = True
