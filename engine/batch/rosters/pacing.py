@@ -26,7 +26,6 @@ class Pacing:
         for device in range(size):
             self._restore(device, held["outstanding"][device])
             self._push(device)
-        heapq.heapify(self._heap)
 
     def next_due(self) -> float:
         """See Roster."""
