@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.measure.sample import Sample
-from engine.protocol import mqtt
+from engine.protocol import http, mqtt
 
 
 class Clock(Protocol):
@@ -52,22 +52,23 @@ class Store(Protocol):
 
 
 class Wire(Protocol):
-    """MQTT connections over TLS, one per channel; a channel is any small number the caller picks.
+    """MQTT connections over TLS and HTTP exchanges, one of each per channel; a channel is any small number the caller
+    picks.
 
     Not for several threads, but for `wake`. Nothing here blocks except `wait`.
     """
 
-    def send(self, channel: int, command: mqtt.Command) -> None:
+    def send(self, channel: int, command: mqtt.Command | http.Command) -> None:
         """Carry out a command. What comes of it arrives as events of the channel, failures included."""
 
-    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event]]:
+    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event | http.Event]]:
         """Events as they come, by channel, in order; empty when the clock reaches until or someone called wake."""
 
     def wake(self) -> None:
         """End the wait in progress, or the next one; callable from any thread."""
 
     def close(self) -> None:
-        """Drop every connection at once and free everything."""
+        """Drop every connection and exchange at once and free everything."""
 
 
 class Recorder(Protocol):

@@ -24,7 +24,7 @@ from engine.adapters.counters import read_counters
 from engine.adapters.descriptors import raise_descriptors
 from engine.adapters.directory import DirectoryStore
 from engine.adapters.durable import DurableOrchestration
-from engine.adapters.mqtt.wire import MqttWire
+from engine.adapters.net.wire import EpollWire
 from engine.adapters.secrets import EnvironmentSecrets
 from engine.errors import LaunchError, Problem, SettingsError, SpecError
 from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Targets, env_profile, parse_targets
@@ -168,7 +168,7 @@ def _secret_variables(targets: Targets) -> Mapping[str, str]:
 
 
 def _wire(clock: Clock, ca_file: str | None) -> Wire:
-    return MqttWire(clock, ca_file=ca_file)
+    return EpollWire(clock, ca_file=ca_file)
 
 
 def _new_run_id() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from engine.device.bundle import Bundle
 from engine.errors import Failure
 from engine.measure.operation import Operation
-from engine.protocol import mqtt
+from engine.protocol import http, mqtt
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class Saved:
     failure: Failure | None = None
 
 
-type Ask = mqtt.Command | Begin | End | Wait | Pause | Lap | Save | Retry | Mark | Unmatched
-type Event = mqtt.Event | Expired | Saved
-type Order = mqtt.Command | Save
+type Ask = mqtt.Command | http.Command | Begin | End | Wait | Pause | Lap | Save | Retry | Mark | Unmatched
+type Event = mqtt.Event | http.Event | Expired | Saved
+type Order = mqtt.Command | http.Command | Save
 """What a session hands to whoever drives it."""
 
 type Script[R] = Generator[Ask, Any, R]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine.device.backoff import Backoff
 from engine.protocol import x509
+from engine.protocol.adr import Namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Timeouts:
     connect: float = 120.0
     certificate: float = 300.0
     publish: float = 10.0
+    http: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,12 @@ class Messages:
 class Setup:
     """Shared by every device of a batch; wall_at_zero is the unix time at which the run's clock shows 0.
 
-    renewal_path says whom a device asks for its next certificate: hub or dps.
+    renewal_path says whom a device asks for its next certificate: hub or dps. on_pending says what becomes of a request
+    that is overdue when the device is to make the next one: wait, ask, replace or replace-any. rests_as_told: after a
+    failure a device rests for as long as the service asked, and not for its back-off. websocket: hubs are reached by
+    MQTT inside a WebSocket. namespace and token are the device registry's and who may use it; token is called for every
+    request, and never blocks. get_share is how often `adr-get-patch` gets rather than patches; cases are those of
+    `conformance`, one per device by ordinal.
     """
 
     dps: tuple[Dps, ...]
@@ -62,9 +69,12 @@ class Setup:
     key_type: x509.KeyType = x509.KeyType.EC_P256
     reuse_key: bool = True
     renewal_path: str = "hub"
+    on_pending: str = "wait"
+    rests_as_told: bool = False
     verify: str = "reconnect"
     on_invalid: str = "reprovision"
     may_provision: bool = True
+    websocket: bool = False
     keep_alive_s: int = 60
     clean_session: bool = True
     hold_s: float = 5.0
@@ -72,3 +82,8 @@ class Setup:
     attempts: Attempts = Attempts()
     backoff: Backoff = Backoff()
     messages: Messages = Messages()
+    probe_url: str = ""
+    namespace: Namespace | None = None
+    token: Callable[[], str] = field(default=lambda: "", repr=False)
+    get_share: float = 0.7
+    cases: tuple[str, ...] = ()

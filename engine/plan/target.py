@@ -15,6 +15,7 @@ from engine.errors import Problem, SpecError
 from engine.plan.document import Json, parse_document, pointer, problems_of
 from engine.plan.field import Choice, Duration, Figures, Number, Section, Text, Whole
 from engine.plan.limits import LIMITS
+from engine.protocol.adr import ENDPOINT
 
 LOCAL: Final = "local"
 ENV: Final = "env"
@@ -26,6 +27,7 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST: Final = Text(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", "a host name or address, without port")
 _WORD: Final = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "1 … 127 letters, digits, ., _ and -")
 _SECRET_NAME: Final = Text(_WORD.pattern, "the name of a secret, not the secret", may_be_secret=True)
+_ORIGIN: Final = Text(rf"https://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?", "https:// and a host")
 _LINE: Final = Text(r"[^\x00-\x1f\ud800-\udfff]{1,1024}", "one line of text")
 
 
@@ -66,12 +68,13 @@ class Http(Section):
 
 
 class Registry(Section):
-    """One device-registry namespace."""
+    """One device-registry namespace; endpoint is that of the cloud's resource manager."""
 
     subscription: Annotated[str, _WORD]
     resource_group: Annotated[str, Text(r"[A-Za-z0-9._()-]{1,90}", "the name of a resource group")]
     namespace: Annotated[str, _WORD]
     location: Annotated[str, _WORD]
+    endpoint: Annotated[str, _ORIGIN] = ENDPOINT
 
 
 class Ceilings(Section):
@@ -108,11 +111,15 @@ class Faults(Section):
 
 
 class Profile(Section):
-    """One target as the server's settings describe it; control is where the emulator takes orders."""
+    """One target as the server's settings describe it; control is where the emulator takes orders.
+
+    port is where DPS and hubs speak MQTT, web_port where they speak HTTPS and WebSocket.
+    """
 
     dps: tuple[Dps, ...] = ()
     hubs: tuple[Annotated[str, _HOST], ...] = ()
     port: Annotated[int, Whole(1, 65_535)] = 8883
+    web_port: Annotated[int, Whole(1, 65_535)] = 443
     ca_file: Annotated[str, _LINE] | None = None
     http: Http | None = None
     adr: Registry | None = None

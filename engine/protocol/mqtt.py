@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from engine.errors import Failure
 
+WEBSOCKET_PATH = "/$iothub/websocket"
+WEBSOCKET_PROTOCOL = "mqtt"
+"""Source: azure-iot-sdk-python, common/mqtt_transport.py (path and sub-protocol)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -25,7 +29,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Dial, shake hands and send CONNECT; answered by Connected or Disconnected."""
+    """Dial, shake hands and send CONNECT; answered by Connected or Disconnected.
+
+    websocket: MQTT inside a WebSocket. Source: IoT Hub MQTT support, "Using the MQTT protocol over WebSockets".
+    """
 
     host: str
     port: int
@@ -35,6 +42,7 @@ class Connect:
     identity: Identity | None = None
     keep_alive_s: int = 60
     clean_session: bool = True
+    websocket: bool = False
 
     def __repr__(self) -> str:
         return f"Connect({self.host}:{self.port}, {self.client_id})"
@@ -46,6 +54,13 @@ class Subscribe:
 
     topic: str
     qos: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Give one topic filter up; answered by Unsubscribed."""
+
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +78,13 @@ class Disconnect:
     """Send DISCONNECT and close; answered by Disconnected with asked=True. Harmless when nothing is open."""
 
 
-type Command = Connect | Subscribe | Publish | Disconnect
+type Command = Connect | Subscribe | Unsubscribe | Publish | Disconnect
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """CONNACK 0 came. The three parts are seconds and add up to the time since the dial."""
+    """CONNACK 0 came. The three parts are seconds and add up to the time since the dial; a WebSocket's upgrade is part
+    of connack_s."""
 
     at: float
     tcp_s: float
@@ -83,6 +99,14 @@ class Subscribed:
     at: float
     topic: str
     granted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """UNSUBACK came."""
+
+    at: float
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +139,4 @@ class Disconnected:
     failure: Failure | None = None
 
 
-type Event = Connected | Subscribed | Published | Received | Disconnected
+type Event = Connected | Subscribed | Unsubscribed | Published | Received | Disconnected

@@ -2,7 +2,7 @@
 
 python tests/bench/bench_engine.py [--quick] [--rounds N] [--only NAME ...]
 
-The client is the product's: `run_batch` over `MqttWire`, with everything that ships taking part (see `ride`). It runs
+The client is the product's: `run_batch` over `EpollWire`, with everything that ships taking part (see `ride`). It runs
 in a fresh process on the last core, the other end on the first: the C stub of BENCH_DIR, or where that cannot be had
 our own emulator, which costs more than the client and so bounds what rates are asked for, not the client's CPU.
 Figures are medians of alternating rounds; a ratio is taken within a round, ours by theirs. "per cpu-s" is per second

@@ -1,6 +1,6 @@
 """One measured process: a load through the product's `run_batch`, and what it cost.
 
-python -m bench.ride '<order>' prints the figures as one JSON line. Everything that ships takes part: MqttWire,
+python -m bench.ride '<order>' prints the figures as one JSON line. Everything that ships takes part: EpollWire,
 sessions, courier, ledger, monitor, progress once a second, checkpoints. Only the home is in memory, and it seals and
 stores device state as the real one does. CPU is this process's user and system time, all threads.
 """
@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from engine.adapters.clock import SystemClock
 from engine.adapters.memory import MemoryStore
-from engine.adapters.mqtt.wire import MqttWire
+from engine.adapters.net.wire import EpollWire
 from engine.batch.courier import Courier
 from engine.batch.home import Beginning, Home, Word
 from engine.batch.progress import Progress
@@ -148,7 +148,7 @@ def ride(order: Order, *, wire: Wire | None = None, identities: Sequence[Bundle]
     meter, home = Meter(clock, order.server.pid), MemoryHome(clock, order.devices)
     empty = meter.mark()
     work = make_work(order, load, identities=identities, clock=clock, meter=meter, home=home)
-    wire = wire or MqttWire(clock, ca_file=order.server.ca_file, source_addresses=order.sources)
+    wire = wire or EpollWire(clock, ca_file=order.server.ca_file, source_addresses=order.sources)
     done = run_batch(work, wire=wire, clock=clock, courier=MeteredCourier(home, clock, meter))
     _demand_sound(done, load)
     assert home.beginning is not None

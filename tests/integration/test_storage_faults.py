@@ -14,7 +14,7 @@ from doubles.failing_store import FailingStore
 from doubles.means import FixedSecrets, local_targets, make_means, plan
 from engine.adapters.clock import SystemClock
 from engine.adapters.memory import MemoryStore
-from engine.adapters.mqtt.wire import MqttWire
+from engine.adapters.net.wire import EpollWire
 from engine.measure.operation import Operation
 from engine.ports import Clock, Store, Wire
 from engine.protocol import mqtt
@@ -62,7 +62,7 @@ def means_for(emulator: Emulator, store: Store, closed: Callable[[], None] = lam
     """Means with a real wire and a real clock over this store."""
 
     def wire(clock: Clock, ca_file: str | None) -> Wire:
-        return WatchedWire(MqttWire(clock, ca_file=ca_file), closed)
+        return WatchedWire(EpollWire(clock, ca_file=ca_file), closed)
 
     return make_means(
         store,

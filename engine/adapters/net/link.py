@@ -16,8 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from engine.adapters.mqtt.dial import Dial
-from engine.adapters.mqtt.stream import TlsStream
+from engine.adapters.net.dial import Dial
+from engine.adapters.net.stream import TlsStream
 from engine.errors import Failure, LocalProtocolError, Outcome, SettingsError
 from engine.ports import Clock
 from engine.protocol import mqtt

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from OpenSSL import SSL
 
-from engine.adapters.mqtt.hosts import Address, Hosts
-from engine.adapters.mqtt.stream import TlsStream
-from engine.adapters.mqtt.tls import UNUSABLE, Trust, handshake_failure
+from engine.adapters.net.hosts import Address, Hosts
+from engine.adapters.net.stream import TlsStream
+from engine.adapters.net.tls import UNUSABLE, Trust, handshake_failure
 from engine.errors import Failure, Outcome
 from engine.ports import Clock
 from engine.protocol.mqtt import Connect

@@ -5,7 +5,7 @@ import select
 import ssl
 
 import pytest
-from integration.mqtt.caller import BIG, CLOCK, PATIENCE_S
+from integration.net.caller import BIG, CLOCK, PATIENCE_S
 
 from doubles.tls_server import CONNECT, SUBSCRIBE, TlsServer, publish
 from engine.protocol.mqtt import (

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from integration.mqtt.caller import BIG, PATIENCE_S
+from integration.net.caller import BIG, PATIENCE_S
 from OpenSSL import SSL
 
 from doubles.tls_server import packet

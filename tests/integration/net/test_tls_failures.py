@@ -3,10 +3,10 @@
 import ssl
 
 import pytest
-from integration.mqtt.caller import PATIENCE_S, Caller
+from integration.net.caller import PATIENCE_S, Caller
 
 from doubles.tls_server import Authority, TlsServer
-from engine.adapters.mqtt.tls import CONTEXTS
+from engine.adapters.net.tls import CONTEXTS
 from engine.errors import Outcome
 from engine.protocol.mqtt import (
     Disconnect,

@@ -3,12 +3,12 @@
 import ssl
 
 import pytest
-from integration.mqtt.caller import CLOCK, PATIENCE_S, Caller
+from integration.net.caller import CLOCK, PATIENCE_S, Caller
 from paho.mqtt import client as paho
 
 from doubles.tls_server import CONNECT, TlsServer, packet
-from engine.adapters.mqtt import link as link_module
-from engine.adapters.mqtt.wire import MqttWire
+from engine.adapters.net import link as link_module
+from engine.adapters.net.wire import EpollWire
 from engine.errors import LocalProtocolError, Outcome, SettingsError
 from engine.protocol.mqtt import (
     Connected,
@@ -66,13 +66,13 @@ def test_another_paho_is_refused(monkeypatch, authority):
     """Without the hook the wire does not start, and says why."""
     monkeypatch.setattr(link_module, "paho_version", "1.6.1")
     with pytest.raises(SettingsError, match=r"1\.6\.1"):
-        MqttWire(CLOCK, ca_file=authority.ca_file)
+        EpollWire(CLOCK, ca_file=authority.ca_file)
 
 
 def test_roots_that_cannot_be_read_are_refused(tmp_path):
     """A missing file is a setting's fault, at once."""
     with pytest.raises(SettingsError, match="ca_file"):
-        MqttWire(CLOCK, ca_file=str(tmp_path / "none.pem"))
+        EpollWire(CLOCK, ca_file=str(tmp_path / "none.pem"))
 
 
 def test_public_roots_are_the_default(server):

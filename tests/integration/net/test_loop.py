@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import Counter
 
-from integration.mqtt.caller import CLOCK, PATIENCE_S, Caller, descriptors, free_port
+from integration.net.caller import CLOCK, PATIENCE_S, Caller, descriptors, free_port
 
 from engine.protocol.mqtt import (
     Connected,

@@ -1,7 +1,7 @@
 """A server, a caller that trusts it, and the root between them."""
 
 import pytest
-from integration.mqtt.caller import Caller
+from integration.net.caller import Caller
 
 from doubles.tls_server import Authority, TlsServer
 

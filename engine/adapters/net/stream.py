@@ -4,7 +4,7 @@ import socket
 
 from OpenSSL import SSL
 
-from engine.adapters.mqtt.tls import READ_BYTES, end_of, forget_errors
+from engine.adapters.net.tls import READ_BYTES, end_of, forget_errors
 
 HEAD_BYTES = 4
 """A CONNACK is four bytes. Source: MQTT 3.1.1 section 3.2."""

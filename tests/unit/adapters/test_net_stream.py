@@ -3,8 +3,8 @@
 import pytest
 from OpenSSL import SSL
 
-from engine.adapters.mqtt.stream import HEAD_BYTES, TlsStream
-from engine.adapters.mqtt.tls import end_of
+from engine.adapters.net.stream import HEAD_BYTES, TlsStream
+from engine.adapters.net.tls import end_of
 
 
 class Script:

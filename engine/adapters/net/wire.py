@@ -17,9 +17,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
-from engine.adapters.mqtt.dial import Dial, Network
-from engine.adapters.mqtt.link import Link, Stage, require_hook
-from engine.adapters.mqtt.wheel import Wheel
+from engine.adapters.net.dial import Dial, Network
+from engine.adapters.net.link import Link, Stage, require_hook
+from engine.adapters.net.wheel import Wheel
 from engine.errors import Failure, LocalProtocolError
 from engine.ports import Clock
 from engine.protocol import mqtt
@@ -30,7 +30,7 @@ LINGER_S = 5.0
 """How long a DISCONNECT may wait for a peer that does not read."""
 
 
-class MqttWire:
+class EpollWire:
     """`Wire` over paho-mqtt clients, on TLS 1.2 or later with chain and host name always verified.
 
     The first look-up of a host name blocks; it is remembered for a minute (`hosts`).

@@ -3,10 +3,10 @@
 import socket
 
 import pytest
-from integration.mqtt.caller import CLOCK, PATIENCE_S, Caller, free_port
+from integration.net.caller import CLOCK, PATIENCE_S, Caller, free_port
 
 from doubles.tls_server import TlsServer
-from engine.adapters.mqtt.hosts import Hosts
+from engine.adapters.net.hosts import Hosts
 from engine.errors import Outcome
 
 

@@ -3,7 +3,7 @@
 import select
 
 import pytest
-from integration.mqtt.caller import BIG, CLOCK, PATIENCE_S
+from integration.net.caller import BIG, CLOCK, PATIENCE_S
 from OpenSSL import crypto
 
 from doubles.tls_server import CONNECT, DISCONNECT, PINGREQ, PUBLISH, TlsServer, publish

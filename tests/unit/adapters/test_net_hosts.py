@@ -3,7 +3,7 @@
 import socket
 
 from doubles.clock import VirtualClock
-from engine.adapters.mqtt.hosts import FAILED_REMEMBERED_S, REMEMBERED_S, Hosts
+from engine.adapters.net.hosts import FAILED_REMEMBERED_S, REMEMBERED_S, Hosts
 from engine.errors import Failure, Outcome
 
 V6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0))

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from engine.adapters.mqtt.wire import MqttWire
+from engine.adapters.net.wire import EpollWire
 from engine.protocol.mqtt import (
     Connect,
     Connected,
@@ -33,7 +33,7 @@ class Caller:
     """A wire, and what it said by channel."""
 
     def __init__(self, ca_file, **options):
-        self.wire = MqttWire(CLOCK, ca_file=ca_file, **options)
+        self.wire = EpollWire(CLOCK, ca_file=ca_file, **options)
         self.heard = {}
 
     def connect(self, channel, port, host="localhost", **fields):

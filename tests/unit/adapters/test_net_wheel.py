@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.adapters.mqtt.wheel import SLOTS, TICK_S, Wheel
+from engine.adapters.net.wheel import SLOTS, TICK_S, Wheel
 
 
 def ticks(wheel, count, start=0.0):
