@@ -56,6 +56,7 @@ class Settings:
     default_target: str = "local"
     local_emulator: str = ""
     local_group_key: str = field(default="", repr=False)
+    local_onboarding_ca: str = field(default="", repr=False)
     max_devices: int = 100_000
     min_file_descriptors: int = 65_536
     strict_fd_check: bool = False
@@ -123,6 +124,7 @@ def _targets(reader: "_Reader") -> dict[str, Any]:
         "default_target": reader.text("DEFAULT_TARGET") or "local",
         "local_emulator": reader.json("LOCAL_EMULATOR"),
         "local_group_key": reader.group_key("LOCAL_GROUP_KEY"),
+        "local_onboarding_ca": reader.group_key("LOCAL_ONBOARDING_CA"),
     }
 
 
@@ -185,7 +187,7 @@ class _Reader:
         return key or b""
 
     def group_key(self, name: str) -> str:
-        """A group key in base64, which stays text."""
+        """A group's secret in base64, which stays text."""
         value = self.text(name)
         if value:
             self._decode(name, value)

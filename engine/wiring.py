@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -26,9 +26,11 @@ from engine.adapters.directory import DirectoryStore
 from engine.adapters.durable import DurableOrchestration
 from engine.adapters.net.wire import EpollWire
 from engine.adapters.secrets import EnvironmentSecrets
+from engine.adapters.tokens import TokenKeeper
 from engine.errors import LaunchError, Problem, SettingsError, SpecError
-from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Targets, env_profile, parse_targets
-from engine.ports import Clock, Store, Wire
+from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Target, Targets, env_profile, parse_targets
+from engine.ports import Clock, Secrets, Store, Wire
+from engine.protocol import adr
 from engine.run import api, schedules, workflow
 from engine.run.means import Means
 from engine.settings import Settings
@@ -60,15 +62,18 @@ def _tell_once(text: str) -> None:
 def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
     """The means that these settings describe."""
     targets = make_targets(settings)
+    clock = SystemClock()
+    vault = EnvironmentSecrets(environ, base64=_secret_variables(targets))
     return Means(
         store=_store(settings, settings.storage_container_name),
         results=_store(settings, settings.results_container_name),
-        clock=SystemClock(),
-        secrets=EnvironmentSecrets(environ, base64=_secret_variables(targets)),
+        clock=clock,
+        secrets=vault,
         targets=targets,
         wire=_wire,
         descriptors=raise_descriptors,
         counters=read_counters,
+        tokens=_Tokens(settings, vault, clock).of,
         wrapping_key=settings.state_key,
         counter_prefix=settings.counter_blob_prefix,
         data_prefix=settings.device_data_blob_prefix,
@@ -146,9 +151,33 @@ def _store(settings: Settings, container: str) -> Store:
         return DirectoryStore(Path(settings.local_store) / container)
     if settings.storage_conn_str:
         return BlobStore.from_connection_string(settings.storage_conn_str, container)
+    return BlobStore.from_account_url(settings.storage_account_url, container, _credential(settings))
+
+
+def _credential(settings: Settings) -> ManagedIdentityCredential | DefaultAzureCredential:
     client_id = settings.azure_client_id
-    credential = ManagedIdentityCredential(client_id=client_id) if client_id else DefaultAzureCredential()
-    return BlobStore.from_account_url(settings.storage_account_url, container, credential)
+    return ManagedIdentityCredential(client_id=client_id) if client_id else DefaultAzureCredential()
+
+
+class _Tokens:
+    """The tokens of device registries: the emulator's follows from its group key, Azure gives one per endpoint."""
+
+    def __init__(self, settings: Settings, vault: Secrets, clock: Clock) -> None:
+        self._settings, self._vault, self._clock = settings, vault, clock
+        self._keepers: dict[str, TokenKeeper] = {}
+
+    def of(self, target: Target) -> Callable[[], str]:
+        """What shows the target's token. Raises SettingsError where there is none."""
+        registry = target.profile.adr
+        assert registry is not None, "the target has no device registry"
+        if target.is_local:
+            token = adr.local_token(self._vault.read(LOCAL_SECRET))
+            return lambda: token
+        scope = adr.token_scope(registry.endpoint)
+        if scope not in self._keepers:
+            self._keepers.setdefault(scope, TokenKeeper(_credential(self._settings), scope, self._clock))
+        self._keepers[scope].open()
+        return self._keepers[scope].read
 
 
 def _by_variable(problems: Iterable[Problem]) -> dict[str, str]:

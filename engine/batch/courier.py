@@ -2,8 +2,9 @@
 
 Theory of operation. One thread per batch. The loop hands things over and goes on; the thread does one at a time and
 leaves word in `saved`, `beginning`, `word` and `trouble`, then wakes the loop. Saves that pile up while one is under
-way are kept together by the next: a busy batch writes bigger pieces, not more of them. Of progress and checkpoints
-only the latest matters. The claim is looked after every LISTEN_S; when the store cannot be asked, the last word
+way are kept together by the next, and one that follows another within GATHER_S waits for that long: a busy batch
+writes bigger pieces, not more of them, and does not change threads for each. Of progress and checkpoints only the
+latest matters. The claim is looked after every LISTEN_S; when the store cannot be asked, the last word
 stands, with its must_stop_at.
 """
 
@@ -22,6 +23,8 @@ from engine.ports import Clock
 LISTEN_S = 1.0
 ARRIVE_S = 0.2
 SAVED_AT_ONCE = 500
+GATHER_S = 0.02
+"""Far below what a store takes for a write, so that waiting for company costs little of what a save lasts."""
 
 _log = logging.getLogger("certfleet.batch")
 
@@ -61,6 +64,8 @@ class Courier:
         self._wake: Callable[[], None] = lambda: None
         self._listened = clock.now()
         self._arrived = float("-inf")
+        self._kept = float("-inf")
+        self._is_idle = False
         self._thread = threading.Thread(target=self._run, name="batch-courier", daemon=True)
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -100,14 +105,20 @@ class Courier:
     def _hand(self, change: Callable[[_Desk], object]) -> None:
         with self._changed:
             change(self._desk)
-            self._changed.notify()
+            if self._is_idle:
+                self._changed.notify()
 
     def _run(self) -> None:
         done = False
         try:
             while not done:
                 with self._changed:
+                    self._is_idle = True
                     self._changed.wait_for(self._has_work, timeout=ARRIVE_S if self._desk.arriving else LISTEN_S / 2)
+                    self._is_idle = False
+                    gather_s = self._kept + GATHER_S - self._clock.now() if self._desk.saves else 0.0
+                if gather_s > 0 and not self._desk.closing:
+                    self._clock.sleep(gather_s)
                 done = self._round()
         except BaseException as crash:
             self.crash = crash
@@ -133,6 +144,7 @@ class Courier:
         if saves:
             failure = self._try(lambda: self._home.save([bundle for _, bundle in saves]))
             at = self._clock.now()
+            self._kept = at
             self._saved.extend((channel, Saved(at, failure)) for channel, _ in saves)
             self._wake()
         if self._clock.now() - self._listened >= LISTEN_S:

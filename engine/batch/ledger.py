@@ -5,7 +5,7 @@ checkpoint is wanted every few: a piece is encoded again only when something was
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from engine.device.log import Log, Open
 from engine.errors import Outcome
@@ -34,6 +34,7 @@ class Ledger:
         self._samples = failure_samples
         self._origin: float | None = None
         self._waiting: list[Log] = []
+        self.listener: Callable[[Log], None] = _ignore
 
     def begin(self, origin: float) -> None:
         """The load's start, in the time of the logs."""
@@ -43,8 +44,9 @@ class Ledger:
         self._waiting.clear()
 
     def commit(self, log: Log) -> None:
-        """Count a whole iteration."""
+        """Count a whole iteration, and tell whoever listens."""
         _fold(log, self.total)
+        self.listener(log)
         if self._origin is None:
             self._waiting.append(log)
         else:
@@ -89,7 +91,7 @@ class Ledger:
         for series, at in log.dropped:
             self._piece(at - origin).due(series, at - origin)
         for sample in log.samples:
-            self._piece(sample.ended - origin).settle(_moved(sample, origin))
+            self._piece(sample.ended - origin).settle(sample, origin)
         for series, at in log.retries:
             self._piece(at - origin).retry(series, at - origin)
         for series, at in log.unmatched:
@@ -120,19 +122,8 @@ def dropped(series: Sequence[Series], due: float, *, now: float, reason: str) ->
     )
 
 
-def _moved(sample: Sample, origin: float) -> Sample:
-    began = None if sample.began is None else sample.began - origin
-    return Sample(
-        sample.series,
-        sample.due - origin,
-        began,
-        sample.ended - origin,
-        sample.outcome,
-        sample.code,
-        sample.detail,
-        sample.device,
-        sample.parts,
-    )
+def _ignore(_log: Log) -> None:
+    """Nobody listens."""
 
 
 def _fold(log: Log, tally: Tally) -> None:

@@ -21,7 +21,7 @@ class Monitor:
     """Fed by the loop once a turn; CPU and descriptors are the whole process's, which batches in threads share."""
 
     def __init__(self, interval_s: float, clock: Clock) -> None:
-        self.internal = 0
+        self.internal = self.ports_exhausted = 0
         self.records: list[Health] = []
         self._interval_s, self._clock = interval_s, clock
         self._open(clock.now())
@@ -59,10 +59,11 @@ class Monitor:
                     descriptor_limit=max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
                     lateness_p99_s=self._lateness.quantile(0.99) or 0.0,
                     internal=self.internal,
+                    ports_exhausted=self.ports_exhausted,
                     clock_jumps=int(abs(self._clock.wall() - self._wall - elapsed) > JUMP_S),
                 )
             )
-        self.internal = 0
+        self.internal = self.ports_exhausted = 0
         self._open(now)
 
     def _open(self, now: float) -> None:

@@ -4,18 +4,20 @@ Theory of operation. Everything happens in turns. A turn waits on the wire until
 the sessions, fires timers, and starts what the roster calls. The phases follow each other: *prepare* brings every
 device to where the load can begin, at the pace of the target's quotas; then the batch waits for the load's start,
 which all batches of the wave share; *load* runs until the schedule ends or someone wants it to stop; *drain* lets
-what is in flight finish within gracefulStop. What is still open then is settled, connections are closed, and what
-was measured goes back to the caller.
+what is in flight finish within gracefulStop. What is still open then is settled, what the run left at the services is
+undone where the spec asks for it, connections are closed, and what was measured goes back to the caller.
 
 Nothing here blocks but `Wire.wait`: storage is the courier's. A batch whose claim cannot be confirmed in time stops
 driving at once, because somebody else may be about to take it over.
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from engine.batch import checkpoint
 from engine.batch.courier import Courier
@@ -23,20 +25,27 @@ from engine.batch.fleet import Fleet
 from engine.batch.ledger import Ledger, dropped
 from engine.batch.monitor import Monitor
 from engine.batch.progress import Progress
+from engine.batch.rosters.arrivals import Arrivals
 from engine.batch.rosters.roster import Drop, Go, Roster
+from engine.batch.rosters.search import RateSearch
 from engine.batch.work import Work
+from engine.device.budget import Budget
 from engine.device.identity import Device
+from engine.device.scenarios.scenario import Step
 from engine.device.session import Session
 from engine.device.start import Start
 from engine.measure.health import Health
-from engine.measure.operation import Operation, Phase
+from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Series
 from engine.measure.timeline import Timeline
 from engine.ports import Clock, Wire
 from engine.protocol import mqtt
 
-PREPARE_AT_ONCE = 64
-"""Devices preparing at a time: more would only queue for the wire's handshakes, and call it latency."""
+AT_ONCE = 64
+"""Devices preparing or cleaning up at a time: more would only queue for the wire's handshakes, and call it latency."""
+
+CLEAN_WITHIN_S = 240.0
+"""How long cleaning up may take: what is left then stays. Below what a batch's deadline leaves for it."""
 
 REPORT_S = 1.0
 CHECKPOINT_S = 5.0
@@ -55,7 +64,8 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a batch measured. handed is how many points the roster handed out: the iterations' due must equal it."""
+    """What a batch measured. handed is how many points the roster handed out: the iterations' due must equal it.
+    search is what a rate search found, None for every other load."""
 
     timeline: Timeline
     health: tuple[Health, ...]
@@ -66,6 +76,7 @@ class Done:
     unprovisioned: int
     store_failures: int
     store_detail: str
+    search: Mapping[str, Any] | None = None
 
     @property
     def mismatch(self) -> str:
@@ -101,7 +112,7 @@ class _Runner:
         self._load_start = math.inf
         self._load_end = math.inf
         self._stop: Stop | None = None
-        self._unprovisioned: frozenset[int] = frozenset()
+        self._unready: frozenset[int] = frozenset()
         self._monitor = Monitor(work.interval_s, clock)
         self._fleet = Fleet(self._sessions, wire, courier=courier, ledger=self._ledger, monitor=self._monitor)
         self._began = clock.now()
@@ -115,6 +126,7 @@ class _Runner:
         if self._roster is not None:
             self._load()
         self._drain()
+        self._clean_up()
         self._close()
         if self._roster is None:
             self._ledger.begin(self._clock.now())
@@ -127,9 +139,10 @@ class _Runner:
             handed=self._handed,
             load_start=None if self._roster is None else self._load_start,
             durations_s=self._durations(self._clock.now()),
-            unprovisioned=len(self._unprovisioned),
+            unprovisioned=len(self._unready),
             store_failures=self._courier.trouble.failures,
             store_detail=self._courier.trouble.detail,
+            search=self._roster.findings() if isinstance(self._roster, RateSearch) else None,
         )
 
     def _durations(self, now: float) -> dict[Phase, float]:
@@ -148,26 +161,41 @@ class _Runner:
 
     def _prepare(self) -> None:
         """Every device ready for the load, or known not to be."""
-        steps = self._work.scenario.prepare
-        waiting = iter(range(len(self._sessions)) if steps else ())
-        began, started = self._clock.now(), 0
-        nothing = object()
-        channel: int | object = next(waiting, nothing)
-        while (channel is not nothing or self._fleet.busy) and not self._must_stop():
-            due = began + started / self._work.prepare_per_s if self._work.prepare_per_s else -math.inf
-            now = self._clock.now()
-            if isinstance(channel, int) and due <= now and self._fleet.busy < PREPARE_AT_ONCE:
-                start = Start(steps, now, Phase.PREPARE, self._work.scenario.main, iteration=False)
-                self._fleet.begin(channel, start, now)
-                channel, started = next(waiting, nothing), started + 1
-                continue
-            self._turn(due if channel is not nothing and self._fleet.busy < PREPARE_AT_ONCE else math.inf)
-        if steps:
-            self._unprovisioned = frozenset(
-                n for n, s in enumerate(self._sessions) if s.device.bundle is None or s.device.invalid
-            )
+        setup = self._work.setup
+        budgets = [setup.budgets[name] for name in self._work.paced_by if name in setup.budgets]
+        self._everyone(self._work.scenario.prepare, Phase.PREPARE, budgets, goes_on=lambda: not self._must_stop())
+        if self._work.scenario.prepare:
+            is_ready = self._work.scenario.is_ready
+            self._unready = frozenset(n for n, s in enumerate(self._sessions) if not is_ready(s.device))
         if self._work.setup.on_invalid == "fail" and any(s.device.invalid for s in self._sessions):
             self._stop = Stop.INVALID_STATE
+
+    def _clean_up(self) -> None:
+        """What the run left at the services is gone, as far as time allows."""
+        if self._work.cleans_up:
+            self._fleet.is_free = lambda _: None
+            give_up = self._clock.now() + CLEAN_WITHIN_S
+            steps = self._work.scenario.cleanup
+            self._everyone(steps, Phase.DRAIN, (), goes_on=lambda: self._clock.now() < give_up and self._is_ours())
+            self._fleet.stop(self._clock.now())
+
+    def _everyone(
+        self, steps: tuple[Step, ...], phase: Phase, budgets: Sequence[Budget], *, goes_on: Callable[[], bool]
+    ) -> None:
+        """Every device has done these steps, a few at a time and within the budgets, or it was not to go on."""
+        waiting = deque(range(len(self._sessions)) if steps else ())
+        while (waiting or self._fleet.busy) and goes_on():
+            due = math.inf
+            if waiting and self._fleet.busy < AT_ONCE:
+                now = self._clock.now()
+                due = max((budget.free_at for budget in budgets), default=now)
+                if due <= now:
+                    for budget in budgets:
+                        budget.book(now)
+                    start = Start(steps, now, phase, self._work.scenario.main, iteration=False)
+                    self._fleet.begin(waiting.popleft(), start, now)
+                    continue
+            self._turn(due)
 
     def _await_start(self) -> None:
         """The load's start, shared by the wave; none where the batch stops before it."""
@@ -184,9 +212,17 @@ class _Runner:
             self._load_end = start + self._work.duration_s
             self._fleet.end_load(self._load_end)
         state = self._work.resume.roster if self._work.resume else None
-        roster = self._roster = self._work.roster(self._unprovisioned, state)
+        devices = [session.device for session in self._sessions]
+        roster = self._roster = self._work.roster(devices, self._unready, state)
+        if isinstance(roster, RateSearch):
+            self._ledger.listener = partial(roster.observe, origin=start)
         self._fleet.is_free = lambda channel: roster.free(channel, self._sessions[channel].rest_s)
+        if isinstance(roster, RateSearch | Arrivals):
+            self._fleet.take_back = roster.take_back
         self._next_checkpoint = self._clock.now()
+        for due in self._work.resume.yielding if self._work.resume else ():
+            self._handed += 1
+            self._drop(self._next_checkpoint if due is None else due + start, start, reason=DropReason.BEHIND)
 
     def _load(self) -> None:
         """Starts as they come due, until there are none left or something ends the load."""
@@ -207,6 +243,8 @@ class _Runner:
         self._load_end = min(self._load_end, now)
         self._fleet.end_load(self._load_end)
         self._call(self._roster.close(), now)
+        for start in self._fleet.withdraw():
+            self._drop(now if start.due is None else start.due, now, reason=DropReason.BUSY)
 
     @property
     def _ends_by_itself(self) -> bool:
@@ -276,19 +314,25 @@ class _Runner:
 
     def _call(self, calls: Iterable[Go | Drop], now: float) -> None:
         """Carry out the roster's calls."""
-        main = self._work.scenario.main
         for call in calls:
             self._handed += 1
-            began = self._clock.now()
-            due = began if call.due is None else call.due + self._load_start
-            phase = self._phase_of(due)
+            due = None if call.due is None else call.due + self._load_start
             if isinstance(call, Drop):
-                series = [Series(Operation.ITERATION, phase), Series(main, phase)]
-                self._ledger.commit(dropped(series, due, now=now, reason=call.reason))
+                self._drop(now if due is None else due, now, reason=call.reason)
             else:
-                self._monitor.began(now - due)
-                start = Start(self._work.scenario.steps, due, phase, main)
+                began = self._clock.now()
+                if due is not None:
+                    self._monitor.began(now - due)
+                phase = self._phase_of(began if due is None else due)
+                start = Start(self._work.scenario.steps, due, phase, self._work.scenario.main)
                 self._fleet.begin(call.device, start, began)
+
+    def _drop(self, due: float, now: float, *, reason: DropReason) -> None:
+        """Count a start that is lost."""
+        phase = self._phase_of(due)
+        operations = dict.fromkeys((Operation.ITERATION, self._work.scenario.main))  # they may be one and the same
+        series = [Series(operation, phase) for operation in operations]
+        self._ledger.commit(dropped(series, due, now=now, reason=reason))
 
     # -- telling -------------------------------------------------------------------------------------------
 
@@ -300,12 +344,14 @@ class _Runner:
         if now >= self._next_checkpoint and self._roster is not None:
             self._next_checkpoint = now + CHECKPOINT_S
             finished = self._ledger.iterations_due()
-            body = checkpoint.encode(self._ledger.encoded(), self._roster.state(), handed=finished)
+            starts = self._fleet.yielding()
+            yielding = [None if start.due is None else start.due - self._load_start for start in starts]
+            body = checkpoint.encode(self._ledger.encoded(), self._roster.state(), handed=finished, yielding=yielding)
             self._courier.checkpoint(body)
 
     def _report(self) -> None:
         now = self._clock.now()
-        busy = [s for s in self._sessions if s.is_busy]
+        busy = list(self._fleet.at_work)
         waiting = [held for s in busy for held in s.open_operations]
         self._courier.report(
             Progress(
@@ -313,18 +359,9 @@ class _Runner:
                 phase=self._phase,
                 load_start=None if self._load_start == math.inf else self._load_start,
                 load_end=None if self._load_end == math.inf else self._load_end,
-                devices=Counter(_doing(s) for s in self._sessions),
+                devices=+self._fleet.doing,
                 tally=self._ledger.view((s.log for s in busy), waiting, now),
                 generator=self._monitor.latest,
                 store_failures=self._courier.trouble.failures,
             ).encode()
         )
-
-
-def _doing(session: Session) -> str:
-    device = session.device
-    if device.doing:
-        return device.doing
-    if device.bundle is None:
-        return "unprovisioned"
-    return "connected" if device.connected else "offline"

@@ -1,18 +1,21 @@
 """What one batch is to do, ready to be driven."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.rosters.roster import Roster
 from engine.device.bundle import Bundle
+from engine.device.identity import Device
 from engine.device.scenarios.scenario import Scenario
 from engine.device.setup import Setup
+from engine.measure.operation import Operation
 from engine.measure.sample import Sample
 
-type MakeRoster = Callable[[Collection[int], Mapping[str, Any] | None], Roster]
-"""(numbers of the devices without a certificate, state to go on from) → a roster in seconds since the load's start."""
+type MakeRoster = Callable[[Sequence[Device], frozenset[int], Mapping[str, Any] | None], Roster]
+"""(the devices, prepared; numbers of those not ready; state to go on from) → a roster in seconds since the load's
+start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,10 @@ class Seat:
 class Work:
     """Times are seconds; duration_s is None where the load ends by itself (`once`).
 
-    prepare_per_s is this batch's share of the target's quota, None for no limit. stop_at is the run's own deadline,
-    in run time. is_counted: the schedule may run out before duration_s, and then the load is over. loaded are the
-    samples of loading the state, counted with the rest.
+    paced_by are the operations whose budgets each device that prepares takes from. stop_at is the run's own deadline,
+    in run time. is_counted: the schedule may run out before duration_s, and then the load is over. cleans_up: what
+    the run left at the services is undone after the load. loaded are the samples of loading the state, counted with
+    the rest.
     """
 
     scenario: Scenario
@@ -45,6 +49,7 @@ class Work:
     interval_s: float
     failure_samples: int
     is_counted: bool = False
-    prepare_per_s: float | None = None
+    paced_by: tuple[Operation, ...] = ()
+    cleans_up: bool = False
     resume: Checkpoint | None = None
     loaded: tuple[Sample, ...] = ()

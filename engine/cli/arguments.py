@@ -9,7 +9,10 @@ from pydantic import ValidationError
 
 from engine.cli.statedir import DEFAULT
 from engine.plan.document import problems_of
-from engine.plan.target import Faults
+from engine.plan.target import Attestation, DpsTransport, Faults
+
+MAX_HUBS = 50
+"""As many as a provisioning service may be linked to. Source: article "Azure DPS limits", linked hubs."""
 
 URL = "http://127.0.0.1:7071"
 EPILOG = """exit codes: 0 passed, 99 a threshold failed, 98 invalid, 97 aborted, 105 cancelled or interrupted,
@@ -61,6 +64,25 @@ def _add_services(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dir", type=Path, default=DEFAULT, help="where services keep their state (%(default)s)")
     command.add_argument("--faults", type=_faults, metavar="JSON", help='what goes wrong, such as {"throttled": 0.2}')
     command.add_argument("--group-key", default="", metavar="BASE64", help="key that devices use, to try a wrong one")
+    command.add_argument(
+        "--attestation",
+        choices=list(Attestation),
+        default="",
+        help=f"how devices prove themselves to the emulator's DPS ({Attestation.SYMMETRIC_KEY_GROUP})",
+    )
+    command.add_argument(
+        "--dps-transport",
+        choices=list(DpsTransport),
+        default="",
+        help=f"how devices talk to the emulator's DPS ({DpsTransport.MQTT})",
+    )
+    command.add_argument(
+        "--hubs",
+        type=_hubs,
+        default=0,
+        metavar="N",
+        help="hubs of the emulator, hub-1.localhost to hub-N.localhost (one)",
+    )
 
 
 def _add_run_id(command: argparse.ArgumentParser) -> None:
@@ -71,6 +93,12 @@ def _add_run_id(command: argparse.ArgumentParser) -> None:
 def _ordinal(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"expected a batch's number from 0, found {text!r}")
+    return int(text)
+
+
+def _hubs(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_HUBS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MAX_HUBS} hubs, found {text!r}")
     return int(text)
 
 

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     asked = _asked(options)
     for line in asked.told:
         console.print(line)
-    order = Order(options.dir, "run", asked.with_emulator, options.faults, options.group_key)
+    order = _order(options, "run", with_emulator=asked.with_emulator)
     with Interrupts() as interrupts, open_station(order, os.environ, console.print) as station:
         api, clock = Api(station.url), SystemClock()
         with interrupts.patiently(), shown_on(console, clock) as screen:
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 def up(options: argparse.Namespace) -> int:
     """Start everything and stay until interrupted."""
     console = make_console(stderr=False)
-    order = Order(options.dir, "up", faults=options.faults, group_key=options.group_key)
+    order = _order(options, "up", with_emulator=True)
     with Interrupts() as interrupts, open_station(order, os.environ, console.print) as station:
         example = f'curl -X POST {station.url}/api/runs -d \'{{"scenario": "cert-renewal"}}\''
         console.print(f"start a run with: {example}", soft_wrap=True)
@@ -108,6 +108,19 @@ def package(options: argparse.Namespace) -> int:
     for path in build(ROOT, options.out):
         print(path)
     return 0
+
+
+def _order(options: argparse.Namespace, what: str, *, with_emulator: bool) -> Order:
+    return Order(
+        options.dir,
+        what,
+        with_emulator,
+        faults=options.faults,
+        group_key=options.group_key,
+        attestation=options.attestation,
+        transport=options.dps_transport,
+        hubs=options.hubs,
+    )
 
 
 def _asked(options: argparse.Namespace) -> asking.Asking:

@@ -26,10 +26,14 @@ def connection_string(blob_port: int) -> str:
     )
 
 
-def emulator_facts(ready: Mapping[str, Any], faults: Mapping[str, Any] | None) -> str:
-    """The profile `local` as the server reads it, from the emulator's ready line and the faults it was given."""
-    facts = {name: ready[name] for name in ("host", "port", "idScope", "caFile", "control") if ready.get(name)}
-    return json.dumps({**facts, **({"faults": dict(faults)} if faults else {})})
+_FACTS: Final = ("host", "port", "idScope", "hubs", "caFile", "control")
+
+
+def emulator_facts(ready: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
+    """The profile `local` as the server reads it, from the emulator's ready line and what was chosen besides:
+    faults, and transport and attestation of its DPS; of these, what is empty is left out."""
+    facts = {name: ready[name] for name in _FACTS if ready.get(name)}
+    return json.dumps({**facts, **{name: value for name, value in chosen.items() if value}})
 
 
 def host_environment(
@@ -41,7 +45,8 @@ def host_environment(
 ) -> dict[str, str]:
     """The host's environment: the caller's, with what has to be so on one machine.
 
-    The caller's STATE_KEY and RUN_SCHEDULE stay. emulator is empty, or LOCAL_EMULATOR and LOCAL_GROUP_KEY.
+    The caller's STATE_KEY and RUN_SCHEDULE stay. emulator is empty, or LOCAL_EMULATOR, LOCAL_GROUP_KEY and
+    LOCAL_ONBOARDING_CA.
     """
     given = {**environ, **_without_proxy(environ)}
     ours = {
@@ -51,8 +56,7 @@ def host_environment(
         "RUN_SCHEDULE": given.get("RUN_SCHEDULE") or "0 * * * * *",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         CONCURRENCY: given.get(CONCURRENCY) or str(BATCHES_AT_ONCE),
-        "LOCAL_EMULATOR": "",
-        "LOCAL_GROUP_KEY": "",
+        **dict.fromkeys(("LOCAL_EMULATOR", "LOCAL_GROUP_KEY", "LOCAL_ONBOARDING_CA"), ""),
         **emulator,
     }
     return {**given, **ours}

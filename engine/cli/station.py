@@ -21,6 +21,8 @@ from engine.cli.statedir import DEFAULT, ROOT, StateDir, held
 
 EMULATOR_PORT: Final = 8883
 HOST_PORT: Final = 7071
+HUB_NAME: Final = "hub-{}.localhost"
+"""Names under localhost are this machine's. Source: RFC 6761 section 6.3."""
 TRIES: Final = 3
 """How often storage is started: the ports that were free may be taken a moment later."""
 
@@ -29,13 +31,20 @@ type Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to start and how; group_key, when given, is told to the host only, so that it may be the wrong one."""
+    """What to start and how; group_key, when given, is told to the host only, so that it may be the wrong one.
+
+    attestation and transport are how devices reach the emulator's DPS, "" for the usual way; hubs is how many hubs it
+    has, 0 for the one that is named like its host.
+    """
 
     directory: Path = DEFAULT
     what: str = "up"
     with_emulator: bool = True
     faults: Mapping[str, Any] | None = None
     group_key: str = field(default="", repr=False)
+    attestation: str = ""
+    transport: str = ""
+    hubs: int = 0
 
 
 @dataclass(slots=True)
@@ -76,8 +85,12 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
     known: dict[str, str] = {}
     if emulator is not None:
         ready = emulator.ready()
-        key = order.group_key or str(ready["groupKey"])
-        known = {"LOCAL_EMULATOR": emulator_facts(ready, order.faults), "LOCAL_GROUP_KEY": key}
+        chosen = {"faults": order.faults, "transport": order.transport, "attestation": order.attestation}
+        known = {
+            "LOCAL_EMULATOR": emulator_facts(ready, chosen),
+            "LOCAL_GROUP_KEY": order.group_key or str(ready["groupKey"]),
+            "LOCAL_ONBOARDING_CA": str(ready["onboardingCa"]),
+        }
         say(f"emulator  mqtts://{ready['host']}:{ready['port']} as DPS and IoT Hub, CA in {_shown(ready['caFile'])}")
     told = host_environment(environ, storage=storage, state_key=directory.state_key(), emulator=known)
     port = _prefer(HOST_PORT, "the Functions host", say)
@@ -93,6 +106,8 @@ def _start_emulator(
     port = _prefer(EMULATOR_PORT, "the emulator", say)
     options = ["--port", str(port), "--control-port", "0", "--data", str(directory.emulator)]
     options += ["--faults", json.dumps(dict(order.faults))] if order.faults else []
+    for number in range(1, order.hubs + 1):
+        options += ["--hub", HUB_NAME.format(number)]
     command = ["engine", "emulate", *options]
     return _python(station, "emulator", command, environ=environ, log=directory.log("emulator"), grace_s=5)
 

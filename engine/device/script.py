@@ -25,18 +25,26 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """An operation that had begun ends now; answered with the time. Parts are (name, seconds)."""
+    """An operation that had begun ends now; answered with the time. Parts are (name, seconds).
+
+    code is the service's number where a refusal was the right answer; a failure has its own.
+    """
 
     operation: Operation
     failure: Failure | None = None
     parts: tuple[tuple[str, float], ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Go on with the next event, or with Expired at until."""
+    """Go on with the next event, or with Expired at until.
+
+    gives_way: the device may be started again meanwhile; then the script ends here, and what is open was lost.
+    """
 
     until: float
+    gives_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)

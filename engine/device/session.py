@@ -10,7 +10,7 @@ Time is the driver's: every event carries when it happened, and that is the sess
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from engine.device.identity import Device
 from engine.device.log import Log, Open
@@ -35,20 +35,22 @@ from engine.device.start import Start
 from engine.errors import Failure, Outcome
 from engine.measure.operation import OVERDUE, DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
-from engine.protocol import mqtt
+from engine.protocol import http, mqtt
 
 
 class Session:
-    """Drive with begin, feed and stop; read is_busy, wake_at and drain_log after each.
+    """Drive with begin, feed and stop; read is_busy, gives_way, wake_at and drain_log after each.
 
     Operations of the load that begin at or after drain_from belong to the drain. rest_s is how long the device should
     rest after the script that ended last: not at all after a success, else for the back-off of so many failures in a
     row, and no shorter than the service asked. Who starts it by a schedule need not heed that; who starts it again as
-    soon as it is free must, or a service that refuses everything would be asked without end.
+    soon as it is free must, or a service that refuses everything would be asked without end. gives_way: the script
+    waits for an answer that is overdue, and the device may begin another one all the same.
     """
 
     __slots__ = (
         "_clock",
+        "_due",
         "_failures",
         "_marks",
         "_now",
@@ -62,6 +64,7 @@ class Session:
         "device",
         "drain_from",
         "failure",
+        "gives_way",
         "log",
         "rest_s",
         "wake_at",
@@ -73,8 +76,10 @@ class Session:
         self.drain_from = math.inf
         self.failure: Failure | None = None
         self.rest_s = 0.0
+        self.gives_way = False
         self.log = Log()
         self._clock = clock
+        self._due = 0.0
         self._failures = 0
         self._now = 0.0
         self._script: Script[None] | None = None
@@ -92,6 +97,16 @@ class Session:
         return self._script is not None
 
     @property
+    def start(self) -> Start | None:
+        """What it was asked to do last."""
+        return self._start
+
+    @property
+    def now(self) -> float:
+        """When something happened last."""
+        return self._now
+
+    @property
     def open_operations(self) -> Sequence[Open]:
         """What is in flight, for the live view."""
         return tuple(self._open.values())
@@ -107,10 +122,13 @@ class Session:
         return bool(waits) and all(o.series.operation in OVERDUE and now > o.deadline for o in waits)
 
     def begin(self, start: Start, now: float) -> Sequence[Order]:
-        """Start a script on an idle device; the orders that come of it."""
+        """Start a script on a device that is idle or gives way; the orders that come of it."""
+        if self.gives_way:
+            self._break_off(frozenset(self._open), now)
         assert self._script is None, "a busy device was started"
-        self._now, self._start, self.failure = now, start, None
-        self._slip = now - start.due
+        self._now, self._start, self.failure, self.rest_s = now, start, None, 0.0
+        self._due = now if start.due is None else start.due
+        self._slip = now - self._due
         self._marks = []
         self._reached_main = False
         if start.iteration:
@@ -138,16 +156,8 @@ class Session:
 
     def stop(self, now: float) -> None:
         """End the script where it stands: what is overdue was lost, and so was its iteration; the rest is cancelled."""
-        self._now = max(self._now, now)
-        if self._script is None:
-            return
-        self._script.close()
-        lost = {o for o, held in self._open.items() if o in OVERDUE and self._now > held.deadline}
-        if lost:
-            lost.add(Operation.ITERATION)
-        for operation in list(self._open):
-            self._settle(operation, Failure(Outcome.LOST if operation in lost else Outcome.CANCELLED))
-        self._idle()
+        lost = {o for o, held in self._open.items() if o in OVERDUE and now > held.deadline}
+        self._break_off(lost | {Operation.ITERATION} if lost else lost, now)
 
     def fail(self, failure: Failure) -> Sequence[Order]:
         """End the script with a failure that came from outside it; the orders that leave the device disconnected."""
@@ -155,15 +165,25 @@ class Session:
             self._script.close()
             self._finish(failure)
         self.device.connected = False
-        orders, self._orders = [*self._orders, mqtt.Disconnect()], []
+        orders, self._orders = [*self._orders, mqtt.Disconnect(), http.Abandon()], []
         return orders
 
     # -- the script ----------------------------------------------------------------------------------------
 
+    def _break_off(self, lost: Collection[Operation], now: float) -> None:
+        """End the script where it stands: these operations were lost, all others are cancelled."""
+        self._now = max(self._now, now)
+        if self._script is None:
+            return
+        self._script.close()
+        for operation in list(self._open):
+            self._settle(operation, Failure(Outcome.LOST if operation in lost else Outcome.CANCELLED))
+        self._idle()
+
     def _advance(self, answer: Event | float | None) -> Sequence[Order]:
         """Run the script until it waits or ends."""
         assert self._script is not None
-        self._pausing = False
+        self._pausing = self.gives_way = False
         self.wake_at = None
         reply: Event | float | None = answer
         try:
@@ -179,27 +199,26 @@ class Session:
     def _answer(self, ask: object) -> float | None:
         match ask:
             case Wait():
-                self.wake_at = ask.until
+                self.wake_at, self.gives_way = ask.until, ask.gives_way
             case Pause():
                 self._pausing = True
                 self.wake_at = self._now + ask.for_s
             case Begin():
                 self._begin(ask)
             case End():
-                self._settle(ask.operation, ask.failure, ask.parts)
+                self._settle(ask.operation, ask.failure, ask.parts, ask.code)
             case Lap():
                 self._now = max(self._now, self._clock())
             case Retry():
                 self.log.retries.append((self._series(ask.operation), self._now))
             case Mark():
-                assert self._start is not None
-                self._marks.append((ask.part, self._now - self._start.due))
+                self._marks.append((ask.part, self._now - self._due))
             case Unmatched():
                 self.log.unmatched.append((self._series(ask.operation), self._now))
             case mqtt.Connect():
                 self.device.linked = True
                 self._orders.append(ask)
-            case Save() | mqtt.Subscribe() | mqtt.Publish() | mqtt.Disconnect():
+            case _ if isinstance(ask, _ORDERS):
                 self._orders.append(ask)
             case _:
                 raise AssertionError(f"a script asked for {ask!r}")
@@ -210,7 +229,7 @@ class Session:
         assert self._start is not None
         self.failure = failure
         self._failures = 0 if failure is None else self._failures + 1
-        self.rest_s = 0.0 if failure is None else self.device.backoff_s(self._failures, failure)
+        self.rest_s = 0.0 if failure is None else self.device.rest_s(self._failures, failure)
         left = [operation for operation in self._open if operation is not Operation.ITERATION]
         for operation in left:
             self._settle(operation, failure or Failure(Outcome.LOST))
@@ -223,11 +242,11 @@ class Session:
     def _owe(self, start: Start) -> None:
         """A main operation that its iteration never reached counts as dropped."""
         series = Series(start.main, start.phase, self._hub(start.main))
-        self.log.dropped.append((series, start.due))
+        self.log.dropped.append((series, self._due))
         self.log.samples.append(
             Sample(
                 series,
-                start.due,
+                self._due,
                 None,
                 self._now,
                 Outcome.DROPPED,
@@ -238,7 +257,7 @@ class Session:
 
     def _idle(self) -> None:
         """Nothing is under way; what came and was never asked for is counted. `_start` stays: its phase goes on."""
-        self._script, self.wake_at, self._pausing = None, None, False
+        self._script, self.wake_at, self._pausing, self.gives_way = None, None, False, False
         self._open.clear()
         for message in self.device.inbox:
             self._overhear(message)
@@ -266,7 +285,13 @@ class Session:
         self._open[ask.operation] = Open(series, self._now - self._slip, self._now, self._now + ask.within_s)
         self.log.started.append((series, self._now))
 
-    def _settle(self, operation: Operation, failure: Failure | None, parts: tuple[tuple[str, float], ...] = ()) -> None:
+    def _settle(
+        self,
+        operation: Operation,
+        failure: Failure | None,
+        parts: tuple[tuple[str, float], ...] = (),
+        code: str = "",
+    ) -> None:
         held = self._open.pop(operation)
         overdue = operation in OVERDUE and self._now > held.deadline
         if overdue:
@@ -279,7 +304,7 @@ class Session:
                 held.began,
                 self._now,
                 outcome,
-                failure.code if failure else "",
+                failure.code if failure else code,
                 failure.detail if failure else "",
                 self.device.device_id if failure else "",
                 parts,
@@ -312,5 +337,7 @@ class Session:
         if isinstance(event, mqtt.Received):
             self.log.unmatched.append((self._series(Operation.CERT_ISSUED), event.at))
 
+
+_ORDERS = (Save, mqtt.Subscribe, mqtt.Unsubscribe, mqtt.Publish, mqtt.Disconnect, http.Request, http.Abandon)
 
 _WITHOUT_HUB = frozenset({Operation.DPS_REGISTER, Operation.STATE_LOAD, Operation.STATE_SAVE, Operation.STATE_DELETE})

@@ -1,22 +1,34 @@
 """What all devices of a batch have in common: where they go, how they behave, how long they wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from engine.device.backoff import Backoff
+from engine.device.budget import Budget
+from engine.device.proof import Attestation
+from engine.measure.operation import Operation
 from engine.protocol import x509
 from engine.protocol.adr import Namespace
 
 
+class DpsTransport(StrEnum):
+    """What carries the conversation with a provisioning service."""
+
+    MQTT = "mqtt"
+    MQTT_WS = "mqtt-ws"
+    HTTPS = "https"
+
+
 @dataclass(frozen=True, slots=True)
 class Dps:
-    """A provisioning service; group_key is the enrollment group's raw key and never leaves this record."""
+    """A provisioning service, and how devices reach it and prove themselves; port is that of the transport."""
 
     host: str
     port: int
     id_scope: str
-    attestation: str
-    group_key: bytes = field(repr=False)
+    attestation: Attestation
+    transport: DpsTransport = DpsTransport.MQTT
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,8 @@ class Setup:
     that is overdue when the device is to make the next one: wait, ask, replace or replace-any. rests_as_told: after a
     failure a device rests for as long as the service asked, and not for its back-off. websocket: hubs are reached by
     MQTT inside a WebSocket. namespace and token are the device registry's and who may use it; token is called for every
-    request, and never blocks. get_share is how often `adr-get-patch` gets rather than patches; cases are those of
+    request, and never blocks. budgets hold preparing and retries to the batch's share of the target's quotas, by the
+    operation they limit. get_share is how often `adr-get-patch` gets rather than patches; cases are those of
     `conformance`, one per device by ordinal.
     """
 
@@ -81,6 +94,7 @@ class Setup:
     timeouts: Timeouts = Timeouts()
     attempts: Attempts = Attempts()
     backoff: Backoff = Backoff()
+    budgets: Mapping[Operation, Budget] = field(default_factory=dict)
     messages: Messages = Messages()
     probe_url: str = ""
     namespace: Namespace | None = None

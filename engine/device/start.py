@@ -10,11 +10,11 @@ from engine.measure.operation import Operation, Phase
 class Start:
     """What a session is asked to do: main is the operation that a failed iteration owes a dropped sample for.
 
-    iteration is false for preparation, which is no iteration.
+    due None is when it begins. iteration is false for what is no iteration: preparing and cleaning up.
     """
 
     steps: tuple[Step, ...]
-    due: float
+    due: float | None
     phase: Phase
     main: Operation
     iteration: bool = True

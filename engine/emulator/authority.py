@@ -1,5 +1,9 @@
 """A small certificate authority: a P-384 root, a P-384 issuing CA, and leaves of devices.
 
+Beside it stands an onboarding CA, which makes nothing here: a device that comes with a certificate of it, and with its
+registration id as name, is one of the enrollment group. What it signed opens DPS and no hub; what the issuing CA signed
+opens hubs and not DPS, for no source says that a device may register again with its operational certificate.
+
 Source: article "What is certificate management" (two tiers); azure-iot-protocol facts on validity: a policy has 1 or
 7 to 90 days, its default is unknown, 30 days here.
 """
@@ -27,12 +31,26 @@ class Standing(StrEnum):
     FOREIGN = "foreign"
 
 
+class Purpose(StrEnum):
+    """What a certificate of ours is for."""
+
+    ONBOARDING = "onboarding"
+    OPERATION = "operation"
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
     """A presented certificate; leaf is None when it is foreign."""
 
     standing: Standing
     leaf: Leaf | None = None
+    purpose: Purpose = Purpose.OPERATION
+
+    def named(self, purpose: Purpose, device_id: str) -> Leaf | None:
+        """The leaf, if it is good for the purpose and for that device."""
+        if self.leaf is None or self.standing is not Standing.GOOD or self.purpose is not purpose:
+            return None
+        return self.leaf if self.leaf.common_name == device_id else None
 
 
 class Authority:
@@ -46,12 +64,16 @@ class Authority:
         root: Issuer,
         issuer: Issuer,
         *,
+        onboarding: Issuer | None = None,
         validity_s: float = 30 * DAY_S,
         key_types: frozenset[KeyType] = frozenset({KeyType.EC_P256, KeyType.EC_P384}),
     ) -> None:
         self._issuer, self._validity_s, self._key_types = issuer, validity_s, key_types
         self._upper = (issuer.der, root.der)
-        self._known: dict[bytes, Leaf] = {}
+        self._signers = [(Purpose.OPERATION, issuer)]
+        if onboarding is not None:
+            self._signers.append((Purpose.ONBOARDING, onboarding))
+        self._known: dict[bytes, tuple[Leaf, Purpose]] = {}
         self._stranger = x509.generate_key(KeyType.EC_P256).public_key()
 
     def read_csr(self, der: bytes, common_name: str) -> Csr:
@@ -73,7 +95,7 @@ class Authority:
         ends = now + self._validity_s
         der = issuing.issue_leaf(self._issuer, csr, mark=mark, begins=now - issuing.BACKDATED_S, ends=ends)
         if (leaf := issuing.read_leaf(der)) is not None:
-            self._remember(der, leaf)
+            self._remember(der, (leaf, Purpose.OPERATION))
         return (der, *self._upper)
 
     def issue_wrong_key(self, csr: Csr, mark: bytes, now: float) -> tuple[bytes, ...]:
@@ -86,26 +108,28 @@ class Authority:
 
     def examine(self, chain: Sequence[bytes], now: float) -> Presented:
         """What the first certificate of the chain is worth at now."""
-        leaf = self._recognize(chain[0])
-        if leaf is None:
+        recognized = self._recognize(chain[0])
+        if recognized is None:
             return Presented(Standing.FOREIGN)
+        leaf, purpose = recognized
         if leaf.ends < now:
-            return Presented(Standing.EXPIRED, leaf)
-        return Presented(Standing.NOT_YET_VALID if leaf.begins > now else Standing.GOOD, leaf)
+            return Presented(Standing.EXPIRED, leaf, purpose)
+        return Presented(Standing.NOT_YET_VALID if leaf.begins > now else Standing.GOOD, leaf, purpose)
 
-    def _recognize(self, der: bytes) -> Leaf | None:
+    def _recognize(self, der: bytes) -> tuple[Leaf, Purpose] | None:
         if (known := self._known.get(_hash(der))) is not None:
             return known
         leaf = issuing.read_leaf(der)
-        if leaf is None or not issuing.is_issued_by(der, self._issuer):
+        purpose = next((purpose for purpose, signer in self._signers if issuing.is_issued_by(der, signer)), None)
+        if leaf is None or purpose is None:
             return None
-        self._remember(der, leaf)
-        return leaf
+        self._remember(der, (leaf, purpose))
+        return leaf, purpose
 
-    def _remember(self, der: bytes, leaf: Leaf) -> None:
+    def _remember(self, der: bytes, recognized: tuple[Leaf, Purpose]) -> None:
         if len(self._known) >= _KNOWN:
             del self._known[next(iter(self._known))]
-        self._known[_hash(der)] = leaf
+        self._known[_hash(der)] = recognized
 
 
 def _hash(der: bytes) -> bytes:

@@ -180,6 +180,10 @@ class Broker:
         """Note that the peer is gone. Harmless for a connection that was closed from here."""
         self._forget(conn, "by peer")
 
+    def release(self, conn: int) -> None:
+        """Forget a connection that said nothing yet: it is no MQTT, and not closed."""
+        self._links.pop(conn, None)
+
     @property
     def next_due(self) -> float | None:
         """When `tick` may have something to do."""

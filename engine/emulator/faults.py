@@ -1,5 +1,9 @@
 """Misbehaviour to order: which share of what goes wrong, drawn from a seed.
 
+`throttled`, `conflict`, `server`, `lost`, `dropped` and `unusable` happen to renewals. `dps.throttled` answers register
+requests with 429. `adr.throttled` and `adr.server` answer any call of the device registry with 429, or with 503 and 504
+in turn; `adr.failed` has a create, a patch or a delete accepted, and its operation end `Failed` with nothing changed.
+
 A draw depends on the seed, the device and how many draws the device had before, and on nothing else: the same
 requests of a device meet the same faults, whatever the other devices do and whenever they do it.
 """
@@ -28,6 +32,9 @@ class Fault(StrEnum):
     DROPPED = "dropped"
     UNUSABLE = "unusable"
     DPS_THROTTLED = "dps.throttled"
+    ADR_THROTTLED = "adr.throttled"
+    ADR_SERVER = "adr.server"
+    ADR_FAILED = "adr.failed"
 
 
 RENEWAL = (Fault.THROTTLED, Fault.CONFLICT, Fault.SERVER, Fault.LOST, Fault.DROPPED, Fault.UNUSABLE)
@@ -38,7 +45,7 @@ RENEWAL = (Fault.THROTTLED, Fault.CONFLICT, Fault.SERVER, Fault.LOST, Fault.DROP
 class Faults:
     """How often each fault happens, 0 to 1, and how long answers take.
 
-    issue_delay_s is the time from a 202 to its 200. retry_after_s is what a 429 asks for.
+    issue_delay_s is the time from a renewal's 202 to its 200. retry_after_s is what a 429 asks for.
     """
 
     shares: Mapping[Fault, float] = field(default_factory=dict)

@@ -1,7 +1,9 @@
 """TLS connections around a service: one thread, one epoll, no connection ever waits for another.
 
-pyOpenSSL and not the standard library's `ssl`: only it tells an expired certificate from a foreign one before the
-handshake is over, and lets the switch of the service choose. asyncio would cost 256 KiB a connection.
+Everything shares the port, as the first byte tells what a connection speaks: MQTT goes straight to the service, HTTP
+and WebSockets by way of `web`.
+
+asyncio would cost 256 KiB a connection.
 """
 
 import errno
@@ -16,59 +18,43 @@ from threading import Lock
 
 from OpenSSL import SSL, crypto
 
-from engine.emulator.authority import Standing
 from engine.emulator.broker import Action, Close, Send
 from engine.emulator.mqtt import Decoder, encode
 from engine.emulator.packet import Publish
 from engine.emulator.service import Service
 from engine.emulator.timers import Timers
+from engine.emulator.tls import reason_of
+from engine.emulator.web import WebConnection, is_http
+from engine.emulator.websocket import Heard
 from engine.errors import RemoteProtocolError
-from engine.protocol.issuing import Issuer
 
 HANDSHAKE_WITHIN_S = 30.0
+IDLE_S = 120.0
+"""How long an HTTP connection may be silent: an assumption. Those of MQTT have their keep-alive."""
+
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 """A peer that lets more than this pile up is cut off."""
 
 _ACCEPTS = 64
 _EVENTS = 512
 _RECORD_BYTES = 16384
-_RELEASE_BUFFERS = 0x10  # SSL_MODE_RELEASE_BUFFERS of openssl/ssl.h: 34 KiB less for an idle connection
-_NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of openssl/x509_vfy.h
-
-
-def make_context(service: Service, server: Issuer, issuer: Issuer) -> SSL.Context:
-    """TLS 1.2 or later with a client certificate if the client has one, which the issuer must have signed.
-
-    The issuer is trusted by itself: going on to its root would cost a second P-384 signature at every handshake.
-    Source: document "TLS support in IoT Hub"; optional because tokens and certificates share the port.
-    """
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_mode(_RELEASE_BUFFERS)
-    context.use_certificate(server.certificate)
-    context.use_privatekey(server.key)
-    if (store := context.get_cert_store()) is not None:
-        store.add_cert(crypto.X509.from_cryptography(issuer.certificate))
-        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
-
-    def verify(_tls: SSL.Connection, _certificate: crypto.X509, error: int, _depth: int, ok: int) -> bool:
-        is_late = error in (_NOT_YET_VALID, _EXPIRED)
-        return bool(ok) or not service.refuses(Standing.EXPIRED if is_late else Standing.FOREIGN)
-
-    context.set_verify(SSL.VERIFY_PEER, verify)
-    return context
 
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """One TCP connection. messages counts the publishes in unsent."""
+    """One TCP connection. messages counts the publishes in unsent.
+
+    Once it said something it has a decoder, for MQTT, or a web; heard is when the latter spoke last, alarm when its
+    silence, or that of its handshake, is looked at next.
+    """
 
     conn: int
     sock: socket.socket
     tls: SSL.Connection
-    decoder: Decoder = field(default_factory=Decoder)
+    decoder: Decoder | None = None
+    web: WebConnection | None = None
+    heard: float = 0.0
+    alarm: float = 0.0
     unsent: bytearray = field(default_factory=bytearray)
     messages: int = 0
     is_shaken: bool = False
@@ -85,7 +71,7 @@ class Loop:
         self._links: dict[int, _Link] = {}
         self._by_fd: dict[int, _Link] = {}
         self._conns = count(1)
-        self._handshakes: Timers[int] = Timers()
+        self._alarms: Timers[tuple[int, float]] = Timers()
         self._epoll = select.epoll()
         self._woken, self._waker = socket.socketpair()
         self._is_accepting = False
@@ -132,13 +118,13 @@ class Loop:
         with self.lock:
             now = self.now()
             self._do(self._service.tick(now))
-            for conn in self._handshakes.pop(now):
-                if (late := self._links.get(conn)) is not None and not late.is_shaken:
-                    self._fail(late, "timeout")
+            for conn, alarm in self._alarms.pop(now):
+                if (link := self._links.get(conn)) is not None and link.alarm == alarm:
+                    self._wake(link, now)
         return True
 
     def _wait_s(self) -> float:
-        dues = [due for due in (self._service.next_due(), self._handshakes.next_due) if due is not None]
+        dues = [due for due in (self._service.next_due(), self._alarms.next_due) if due is not None]
         return max(0.0, min(dues) - self.now()) if dues else -1
 
     def _accept_on(self) -> None:
@@ -164,8 +150,22 @@ class Loop:
             tls.set_accept_state()
             link = _Link(next(self._conns), sock, tls)
             self._links[link.conn] = self._by_fd[sock.fileno()] = link
-            self._handshakes.add(self.now() + HANDSHAKE_WITHIN_S, link.conn)
+            self._watch(link, self.now() + HANDSHAKE_WITHIN_S)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def _watch(self, link: _Link, due: float) -> None:
+        link.alarm = due
+        self._alarms.add(due, (link.conn, due))
+
+    def _wake(self, link: _Link, now: float) -> None:
+        """End a connection whose handshake, or whose next request, does not come."""
+        if not link.is_shaken:
+            self._fail(link, "timeout")
+        elif link.web is not None and not link.web.is_websocket:
+            if link.heard + IDLE_S <= now:
+                self._end(link)
+            else:
+                self._watch(link, link.heard + IDLE_S)
 
     def _io(self, link: _Link, events: int) -> None:
         if not link.is_shaken:
@@ -186,7 +186,7 @@ class Loop:
         except SSL.WantWriteError:
             return self._epoll.modify(link.sock.fileno(), select.EPOLLOUT)
         except (SSL.Error, OSError) as error:
-            return self._fail(link, _reason(error))
+            return self._fail(link, reason_of(error))
         certificate = link.tls.get_peer_certificate()
         chain = () if certificate is None else (crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate),)
         if not self._service.open(link.conn, chain, self.now()):
@@ -199,6 +199,9 @@ class Loop:
         try:
             while link.conn in self._links and not link.is_closing:
                 data = link.tls.recv(_RECORD_BYTES)
+                if link.decoder is None:
+                    self._hear(link, data)
+                    continue
                 packets = link.decoder.feed(data)
                 now = self.now()
                 for packet in packets:
@@ -208,6 +211,31 @@ class Loop:
         except (SSL.Error, OSError, RemoteProtocolError):
             self._service.closed(link.conn)
             self._end(link)
+
+    def _hear(self, link: _Link, data: bytes) -> None:
+        """Take bytes of a connection that is not, or not yet known to be, plain MQTT."""
+        now = self.now()
+        if link.web is None and not is_http(data[0]):
+            link.decoder = Decoder()
+            heard = Heard(packets=link.decoder.feed(data))
+        else:
+            link.web, link.heard = link.web or self._open_web(link, now), now
+            heard = link.web.feed(data)
+        link.unsent += heard.answer
+        for packet in heard.packets:
+            self._do(self._service.receive(link.conn, packet, now))
+        if heard.is_over:
+            self._service.closed(link.conn)
+            link.is_closing = True
+        if link.conn in self._links:
+            self._flush(link)
+
+    def _open_web(self, link: _Link, now: float) -> WebConnection:
+        service, conn, chain = self._service, link.conn, self._service.leave(link.conn)
+        self._watch(link, now + IDLE_S)
+        return WebConnection(
+            lambda request: service.call(chain, request, self.now()), lambda: service.join(conn, chain, self.now())
+        )
 
     def _do(self, actions: list[Action]) -> None:
         written: dict[int, _Link] = {}
@@ -219,10 +247,12 @@ class Loop:
                     if link is None or link.is_closing:
                         self._service.undelivered(is_message)
                         continue
-                    link.unsent += encode(packet)
+                    link.unsent += encode(packet) if link.web is None else link.web.frame(encode(packet))
                     link.messages += is_message
                     written[link.conn] = link
                 case Close() if link is not None:
+                    if link.web is not None and not link.is_closing:
+                        link.unsent += link.web.close()
                     link.is_closing = True
                     written[link.conn] = link
         for link in written.values():
@@ -262,14 +292,6 @@ class Loop:
             link.tls.shutdown()
         link.sock.close()
         self._accept_on()
-
-
-def _reason(error: Exception) -> str:
-    """What OpenSSL calls the failure, or "closed"."""
-    reasons = error.args[0] if error.args else None
-    if isinstance(error, SSL.SysCallError | SSL.ZeroReturnError | OSError) or not reasons:
-        return "closed"
-    return str(reasons[-1][-1]) if isinstance(reasons, list) else "closed"
 
 
 def _raise_descriptor_limit() -> None:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 
-from engine.protocol import sas
+from engine.protocol import adr, sas
 
 MARK_BYTES = 16
 
@@ -28,6 +28,11 @@ class Registry:
     def revocations(self) -> Mapping[str, int]:
         """How often each device was revoked, for those that were: all that has to be kept over a restart."""
         return self._revocations
+
+    @property
+    def adr_token(self) -> str:
+        """The bearer token of the device registry."""
+        return adr.local_token(self._group_key)
 
     def device_key(self, device_id: str) -> bytes:
         """The symmetric key that DPS and hub know of the device."""

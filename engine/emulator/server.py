@@ -1,4 +1,4 @@
-"""The emulator as a program: one TLS port for DPS and hubs, and a control port."""
+"""The emulator as a program: one TLS port for DPS, hubs and the device registry, and a control port."""
 
 import argparse
 import base64
@@ -16,18 +16,20 @@ from pathlib import Path
 
 from engine.emulator.authority import DAY_S, Authority
 from engine.emulator.control import Control, ControlServer
-from engine.emulator.faults import Faults, parse_faults
-from engine.emulator.loop import Loop, make_context
+from engine.emulator.faults import Fault, Faults, parse_faults
+from engine.emulator.loop import Loop
 from engine.emulator.registry import Registry
 from engine.emulator.service import Options, Service
 from engine.emulator.throttle import parse_quotas
-from engine.emulator.vault import open_vault
+from engine.emulator.tls import make_context
+from engine.emulator.vault import Vault, open_vault
 from engine.errors import HarnessError
 from engine.protocol import issuing
 from engine.protocol.x509 import KeyType
 
 ID_SCOPE = "0ne00000000"
 _BACKLOG = 4096
+_FAULTS = 'JSON, such as {"issueDelay": "150ms", "throttled": 0.2}; shares of ' + ", ".join(Fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,10 @@ class Emulator:
         hubs = settings.hubs or (settings.host,)
         self._group_key = settings.group_key or vault.group_key
         registry = Registry(settings.id_scope, self._group_key, hubs=hubs, revocations=vault.revocations())
-        self.service = Service(registry, _authority(settings, vault.root, vault.issuer), settings.options)
+        self.service = Service(registry, _authority(settings, vault), settings.options)
         names = dict.fromkeys(["localhost", "127.0.0.1", "::1", settings.host, *hubs])
         server = issuing.new_server(vault.server_root, list(names), now=now)
-        context = make_context(self.service, server, vault.issuer)
+        context = make_context(self.service, server, (vault.issuer, vault.onboarding))
         self._settings = settings
         listener = _listen(settings.host, settings.port)
         self.port: int = listener.getsockname()[1]
@@ -93,13 +95,15 @@ class Emulator:
 
     @property
     def ready(self) -> dict[str, object]:
-        """What a client has to know, as the ready line tells it."""
+        """What a client has to know, as the ready line tells it: groupKey and onboardingCa are secrets."""
         return {
             "ready": True,
             "host": self._settings.host,
             "port": self.port,
+            "hubs": list(self.service.registry.hubs),
             "idScope": self._settings.id_scope,
             "groupKey": base64.b64encode(self._group_key).decode("ascii"),
+            "onboardingCa": base64.b64encode(issuing.authority_pem(self._vault.onboarding)).decode("ascii"),
             "caFile": str(self._vault.ca_file.resolve()),
             "control": self._control.url if self._control else None,
         }
@@ -146,18 +150,26 @@ def _refuse(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="emulate", description="DPS, IoT Hub and a certificate authority, emulated.")
+    parser = argparse.ArgumentParser(
+        prog="emulate", description="DPS, IoT Hub, a device registry and a certificate authority, emulated."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8883, help="port of MQTT over TLS, 0 for any (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8883, help="port of MQTT, WebSocket and HTTPS, 0 for any (%(default)s)"
+    )
     parser.add_argument("--allow-remote", action="store_true", help="accept a --host that is not loopback")
     parser.add_argument("--data", type=Path, default=Path(".certfleet/emulator"), help="where keys are kept")
-    parser.add_argument("--hub", action="append", default=[], help="name of a hub, repeatable (the host)")
+    parser.add_argument(
+        "--hub", action="append", default=[], help="name of a hub, repeatable: devices are dealt over them (the host)"
+    )
     parser.add_argument("--id-scope", default=ID_SCOPE, help="the DPS instance's id scope (%(default)s)")
     parser.add_argument("--group-key", help="base64 key of the enrollment group (one kept in --data)")
     parser.add_argument("--seed", type=int, default=1, help="what faults and ids are drawn from (%(default)s)")
-    parser.add_argument("--faults", default="{}", help='JSON, such as {"issueDelay": "150ms", "throttled": 0.2}')
+    parser.add_argument("--faults", default="{}", help=_FAULTS)
     parser.add_argument(
-        "--quotas", default="{}", help='JSON: "dps.registrations" and "certificates" a minute, "hub.connects" a second'
+        "--quotas",
+        default="{}",
+        help='JSON: "dps.registrations", "certificates" and "adr.requests" a minute, "hub.connects" a second',
     )
     parser.add_argument("--leaf-days", type=float, default=30.0, help="validity of device certificates (%(default)s)")
     parser.add_argument("--key-type", action="append", choices=list(KeyType), help="accepted, repeatable (EC)")
@@ -182,8 +194,14 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _authority(settings: Settings, root: issuing.Issuer, issuer: issuing.Issuer) -> Authority:
-    return Authority(root, issuer, validity_s=settings.leaf_days * DAY_S, key_types=settings.key_types)
+def _authority(settings: Settings, vault: Vault) -> Authority:
+    return Authority(
+        vault.root,
+        vault.issuer,
+        onboarding=vault.onboarding,
+        validity_s=settings.leaf_days * DAY_S,
+        key_types=settings.key_types,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

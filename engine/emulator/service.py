@@ -1,8 +1,9 @@
 """The emulator without sockets: packets of connections and times in, packets for connections out.
 
 Theory of operation. A connection is opened with the certificates its TLS handshake brought, says CONNECT, and is a
-device of DPS or of a hub from then on, told apart by the form of its user name. Every call returns what to do, in
-order; `tick` does what became due, and `next_due` says when to call it. Times are Unix seconds that never go back:
+device of DPS or of a hub from then on, told apart by the form of its user name. One that speaks HTTP instead leaves,
+has its requests answered by `call`, and may join again as a WebSocket. What concerns MQTT returns what to do, in order;
+`tick` does what became due, and `next_due` says when to call it. Times are Unix seconds that never go back:
 certificates and tokens are judged by them.
 
 Where a refusal shows is not known for every cause, so each has a switch. By default a foreign certificate is a TLS
@@ -15,18 +16,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from engine.emulator.authority import Authority, Presented, Standing
+from engine.emulator import adr
+from engine.emulator.adr import DeviceRegistry
+from engine.emulator.authority import Authority, Presented, Purpose, Standing
 from engine.emulator.broker import Action, Broker, Client, Close, Host, Rules
 from engine.emulator.credentials import Contract, Issuance
 from engine.emulator.dps import Pace, Provisioning
+from engine.emulator.dps_http import Registrations
 from engine.emulator.faults import Dice, Faults
 from engine.emulator.hub import Twins
 from engine.emulator.names import Names
 from engine.emulator.packet import Connect, Packet, Publish
 from engine.emulator.registry import Registry
+from engine.emulator.site import Site
 from engine.emulator.stats import Stats
 from engine.emulator.throttle import Quotas, bucket_of
-from engine.protocol import credentials, dps, hub, sas
+from engine.protocol import credentials, dps, http, hub, sas
 
 CLIENT_ID_REJECTED, UNAVAILABLE, NOT_AUTHORIZED = 2, 3, 5
 
@@ -49,6 +54,7 @@ class Options:
     rules: Rules = field(default_factory=Rules)
     contract: Contract = field(default_factory=Contract)
     pace: Pace = field(default_factory=Pace)
+    adr_pace: adr.Pace = field(default_factory=adr.Pace)
     foreign: Where = Where.ALERT
     expired: Where = Where.CONNACK
     dps_refusal: Where = Where.CONNACK
@@ -80,6 +86,9 @@ class Service:
         self._connects = bucket_of(quotas.hub_connects_per_s)
         self._provisioning.bucket = bucket_of(quotas.dps_registers_per_s)
         self._issuance.bucket = bucket_of(quotas.certificates_per_s)
+        devices = DeviceRegistry(registry.adr_token, names=names, dice=dice, stats=self.stats, pace=options.adr_pace)
+        devices.bucket = bucket_of(quotas.adr_requests_per_s)
+        self._site = Site(Registrations(registry.id_scope, self._provisioning), devices, self.stats)
 
     def open(self, conn: int, peer_chain: Sequence[bytes], now: float) -> bool:
         """Begin a connection whose handshake brought these certificates (DER, leaf first, () for none).
@@ -107,6 +116,15 @@ class Service:
         """What follows from a packet of an open connection, other connections included."""
         return self._broker.receive(conn, packet, now)
 
+    def call(self, chain: Sequence[bytes], request: http.Request, now: float) -> http.Response:
+        """The answer to an HTTP request; chain is what the handshake brought, as in `open`."""
+        presented = self._authority.examine(chain, now) if chain else None
+
+        def proof(registration_id: str, password: str) -> bool:
+            return self._is_enrolled(registration_id, password, presented=presented, now=now)
+
+        return self._site.answer(request, proof, faults=self.faults, now=now)
+
     def tick(self, now: float) -> list[Action]:
         """What became due by now."""
         actions = self._issuance.tick(now) + self._broker.tick(now)
@@ -124,6 +142,17 @@ class Service:
         """Note that the peer has gone. Not needed, and harmless, after a Close."""
         self._chains.pop(conn, None)
         self._broker.closed(conn)
+
+    def leave(self, conn: int) -> Sequence[bytes]:
+        """Take a connection that speaks HTTP out of MQTT; the certificates it brought are what `call` wants."""
+        self._broker.release(conn)
+        return self._chains.pop(conn, ())
+
+    def join(self, conn: int, peer_chain: Sequence[bytes], now: float) -> None:
+        """Take a connection that left, and speaks MQTT in a WebSocket now, back in."""
+        self.stats.add("websockets")
+        self._chains[conn] = peer_chain
+        self._broker.open(conn, now)
 
     def undelivered(self, count: int) -> None:
         """Note that this many messages given to a connection could not be written to it."""
@@ -153,8 +182,7 @@ class Service:
         if login.id_scope != self.registry.id_scope:
             return NOT_AUTHORIZED
         client = Client(Host.DPS, "", login.registration_id)
-        resource = dps.sas_resource(login.id_scope, login.registration_id)
-        if self._is_proved(client.id, connect, resource=resource, presented=presented, now=now):
+        if self._is_enrolled(client.id, _password(connect), presented=presented, now=now):
             self._provisioning.trust(client.id)
             return client
         if self._options.dps_refusal is Where.REGISTER:
@@ -169,22 +197,29 @@ class Service:
             return CLIENT_ID_REJECTED
         if self._connects is not None and not self._connects.take(now):
             return UNAVAILABLE
-        resource = hub.sas_resource(login.hub, login.client_id)
-        proved = self._is_proved(login.device_id, connect, resource=resource, presented=presented, now=now)
-        if not proved or login.hub != self.registry.hub_of(login.device_id):
+        is_member = self._is_member(login, _password(connect), presented=presented, now=now)
+        if not is_member or login.hub != self.registry.hub_of(login.device_id):
             return NOT_AUTHORIZED
+        self.stats.add_to("hub.connects", login.hub)
         return Client(Host.HUB, login.hub, login.client_id)
 
-    def _is_proved(
-        self, device_id: str, connect: Connect, *, resource: str, presented: Presented | None, now: float
-    ) -> bool:
-        """Whether the device is who it says: by a certificate of ours with its name and mark, else by a token."""
+    def _is_enrolled(self, device_id: str, password: str, *, presented: Presented | None, now: float) -> bool:
+        """Whether DPS takes the device for what it says: by a certificate of the onboarding CA, else by a token."""
         if presented is not None:
-            leaf = presented.leaf if presented.standing is Standing.GOOD else None
-            mark = self.registry.mark_of(device_id)
-            return leaf is not None and leaf.common_name == device_id and leaf.mark == mark
-        token = (connect.password or b"").decode("utf-8", "replace")
-        return sas.verify(token, [self.registry.device_key(device_id)], resource=resource, now=now) is None
+            return presented.named(Purpose.ONBOARDING, device_id) is not None
+        resource = dps.sas_resource(self.registry.id_scope, device_id)
+        return self._has_signed(device_id, password, resource=resource, now=now)
+
+    def _is_member(self, login: hub.Login, password: str, *, presented: Presented | None, now: float) -> bool:
+        """Whether a hub takes the device for what it says: by a certificate of ours with its mark, else by a token."""
+        if presented is not None:
+            leaf = presented.named(Purpose.OPERATION, login.device_id)
+            return leaf is not None and leaf.mark == self.registry.mark_of(login.device_id)
+        resource = hub.sas_resource(login.hub, login.client_id)
+        return self._has_signed(login.device_id, password, resource=resource, now=now)
+
+    def _has_signed(self, device_id: str, password: str, *, resource: str, now: float) -> bool:
+        return sas.verify(password, [self.registry.device_key(device_id)], resource=resource, now=now) is None
 
     def filters(self, client: Client) -> frozenset[str]:
         """The topic filters the client may subscribe to."""
@@ -204,3 +239,7 @@ class Service:
     def ready(self, client: Client) -> list[Action]:
         """What was held back until the client could receive."""
         return self._issuance.ready(client)
+
+
+def _password(connect: Connect) -> str:
+    return (connect.password or b"").decode("utf-8", "replace")

@@ -14,8 +14,21 @@ _SINGLE = (
     "undelivered",
     "wills",
     "revoked",
+    "websockets",
+    "http.get",
 )
-_GROUPED = ("tls.failed", "connacks", "closes", "dps.register", "dps.poll", "cert", "twin")
+_GROUPED = (
+    "tls.failed",
+    "connacks",
+    "hub.connects",
+    "closes",
+    "dps.register",
+    "dps.poll",
+    "dps.lookup",
+    "cert",
+    "twin",
+    "adr",
+)
 
 
 class Stats:

@@ -1,4 +1,7 @@
-"""Quotas, and the token buckets that hold devices to them."""
+"""Quotas, and the token buckets that hold devices to them.
+
+As JSON: `dps.registrations`, `certificates` and `adr.requests` a minute, `hub.connects` a second.
+"""
 
 import json
 from dataclasses import dataclass
@@ -41,6 +44,7 @@ class Quotas:
     dps_registers_per_s: float | None = None
     hub_connects_per_s: float | None = None
     certificates_per_s: float | None = None
+    adr_requests_per_s: float | None = None
 
 
 def parse_quotas(text: str) -> Quotas:
@@ -55,7 +59,9 @@ def parse_quotas(text: str) -> Quotas:
     if problems:
         raise SpecError(problems)
     per_s = {key: float(document[key]) / unit_s for key, unit_s in _UNITS_S.items() if key in document}
-    return Quotas(per_s.get("dps.registrations"), per_s.get("hub.connects"), per_s.get("certificates"))
+    return Quotas(
+        per_s.get("dps.registrations"), per_s.get("hub.connects"), per_s.get("certificates"), per_s.get("adr.requests")
+    )
 
 
 def bucket_of(per_s: float | None) -> Bucket | None:
@@ -63,7 +69,7 @@ def bucket_of(per_s: float | None) -> Bucket | None:
     return None if per_s is None else Bucket(per_s, max(1.0, per_s))
 
 
-_UNITS_S = {"dps.registrations": 60.0, "hub.connects": 1.0, "certificates": 60.0}
+_UNITS_S = {"dps.registrations": 60.0, "hub.connects": 1.0, "certificates": 60.0, "adr.requests": 60.0}
 
 
 def _check(key: str, value: object) -> Problem | None:

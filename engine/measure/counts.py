@@ -63,8 +63,9 @@ class Counts:
         self.failed_after = Histogram()
         self.parts: dict[str, Histogram] = {}
 
-    def settle(self, sample: Sample) -> None:
-        """Count how one start ended, or that it was dropped; due and started stay as they are."""
+    def settle(self, sample: Sample, origin: float = 0.0) -> None:
+        """Count how one start ended, or that it was dropped; due and started stay as they are. origin is run time 0 in the
+        sample's time."""
         outcome, code = sample.outcome, sample.code[:_CODE_CHARS]
         self.outcomes[outcome] += 1
         if outcome is Outcome.DROPPED:
@@ -78,7 +79,7 @@ class Counts:
             failures = self.failures.get((outcome, code))
             if failures is None:
                 failures = self.failures[outcome, code] = Failures(self.samples_kept)
-            failures.add(to_ns(sample.ended), device=sample.device, detail=sample.detail)
+            failures.add(to_ns(sample.ended - origin), device=sample.device, detail=sample.detail)
 
     def merge(self, other: Self) -> None:
         """Add everything `other` counted; of two limits on samples the smaller holds."""

@@ -38,9 +38,10 @@ class Tally:
         """Count a due start that began."""
         self._counts(series).started += 1
 
-    def settle(self, sample: Sample) -> None:
-        """Count how a start ended, or that it was dropped; neither due nor started changes."""
-        self._counts(sample.series).settle(sample)
+    def settle(self, sample: Sample, origin: float = 0.0) -> None:
+        """Count how a start ended, or that it was dropped; neither due nor started changes. origin is run time 0 in the
+        sample's time."""
+        self._counts(sample.series).settle(sample, origin)
 
     def overdue(self, series: Series, n: int = 1) -> None:
         """Count one more start past its deadline; with -1, that one of these has settled."""

@@ -55,9 +55,10 @@ class Timeline:
         """Count a due start that began at run time `at`."""
         self._at(at).start(series)
 
-    def settle(self, sample: Sample) -> None:
-        """Count how a start ended, or that it was dropped, in the window of its end."""
-        self._at(sample.ended).settle(sample)
+    def settle(self, sample: Sample, origin: float = 0.0) -> None:
+        """Count how a start ended, or that it was dropped, in the window of its end; origin is run time 0 in the sample's
+        time."""
+        self._at(sample.ended - origin).settle(sample, origin)
 
     def overdue(self, series: Series, at: float, n: int = 1) -> None:
         """Count one more start past its deadline; with -1, that one of these settled at run time `at`."""

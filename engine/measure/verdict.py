@@ -78,8 +78,9 @@ class Ending:
 class Evidence:
     """What is known of a run: its merged timeline and, per batch, health and totals.
 
-    durations_s holds how long each phase took, seconds. is_partial means that the run goes on: what is in flight is
-    no mistake then, and what has no data may still get some.
+    durations_s holds how long each phase took, seconds. expected are outcomes of the main operation that the run is
+    there to provoke: they count in thresholds, but nobody is warned of them. is_partial means that the run goes on:
+    what is in flight is no mistake then, and what has no data may still get some.
     """
 
     timeline: Timeline
@@ -87,6 +88,7 @@ class Evidence:
     durations_s: Mapping[Phase, float]
     health: Mapping[str, Sequence[Health]] = field(default_factory=dict)
     batches: Mapping[str, Tally] = field(default_factory=dict)
+    expected: frozenset[Outcome] = frozenset()
     is_partial: bool = False
 
 
@@ -126,7 +128,7 @@ def judge(thresholds: Sequence[Threshold], evidence: Evidence, ending: Ending) -
     return Judgement(
         verdict=reasons[0].verdict if reasons else Verdict.PASSED,
         reasons=reasons,
-        warnings=tuple(_warnings(total, evidence.main, judged=judged, fitness=fitness)),
+        warnings=tuple(_warnings(total, evidence, judged=judged, fitness=fitness)),
         thresholds=judged,
         mismatches=mismatches,
         fitness=fitness,
@@ -162,8 +164,10 @@ def _failed(judged: Sequence[Judged], evidence: Evidence) -> list[str]:
     return [found.text for found in judged if not found.is_ok and not (evidence.is_partial and found.value is None)]
 
 
-def _warnings(total: Tally, main: Operation, *, judged: Sequence[Judged], fitness: Mapping[str, Fitness]) -> list[str]:
-    warnings = [] if judged else _default_warnings(total, main)
+def _warnings(
+    total: Tally, evidence: Evidence, *, judged: Sequence[Judged], fitness: Mapping[str, Fitness]
+) -> list[str]:
+    warnings = [] if judged else _default_warnings(total, evidence.main, evidence.expected)
     for operation in _STATE:
         counts = total.select(operation)
         bad = counts.failed + counts.late + counts.lost
@@ -172,10 +176,13 @@ def _warnings(total: Tally, main: Operation, *, judged: Sequence[Judged], fitnes
     return warnings + [warning for fit in fitness.values() for warning in fit.warnings]
 
 
-def _default_warnings(total: Tally, main: Operation) -> list[str]:
+def _default_warnings(total: Tally, main: Operation, expected: frozenset[Outcome]) -> list[str]:
     counts = total.select(main, judged_phases(total.series, main))
     warnings = []
-    fail_rate, dropped = counts.fail_rate or 0.0, counts.share(Outcome.DROPPED) or 0.0
+    tolerated = sum(counts.outcomes[outcome] for outcome in expected)
+    begun = counts.started - counts.cancelled
+    fail_rate = (counts.fail_rate or 0.0) - (tolerated / begun if begun else 0.0)
+    dropped = counts.share(Outcome.DROPPED) or 0.0
     if fail_rate >= FAIL_RATE_WARNING:
         warnings.append(f"{main}: {fail_rate * 100:.3g} % failed, late or lost; from 5 % on that is worth a look")
     if dropped > DROPPED_WARNING:

@@ -1,10 +1,15 @@
 """Which pacer a spec's executor means."""
 
-from typing import assert_never
+from dataclasses import replace
+from typing import Final, assert_never
 
 from engine.plan.pacer import Burst, Grid, Spread, Stages, Steady
+from engine.plan.spec.load import DAY_S, LEAST_INTERVAL_S, Pacing
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
+
+ASSUMED_VALIDITY_S: Final = 30 * DAY_S
+"""How long certificates are taken to be valid until one is seen: our assumption, the default of a policy is unknown."""
 
 type Schedule = Burst | Spread | Steady | Stages | Grid
 """A Grid asks for a device's ordinal and which start of it; all others for the ordinal of a start."""
@@ -22,14 +27,16 @@ def schedule_for(spec: RunSpec, *, devices: int, ramp_s: float) -> Schedule:
         case Executor.ONCE | Executor.MAX_RATE:
             return Spread(devices, ramp_s)
         case Executor.PER_DEVICE_PACING:
-            return Grid(
+            pacing = load.pacing
+            grid = Grid(
                 devices,
-                interval_s=load.pacing.interval_s,
-                jitter=load.pacing.jitter,
+                interval_s=pacing.interval_s,
+                jitter=pacing.jitter,
                 ramp_s=ramp_s,
                 duration_s=load.duration_s,
                 seed=spec.random_seed,
             )
+            return grid if pacing.of_validity is None else by_validity(grid, pacing, ASSUMED_VALIDITY_S)
         case Executor.CONSTANT_ARRIVAL_RATE:
             return Steady(load.rate_per_s, load.duration_s)
         case Executor.RAMPING_ARRIVAL_RATE:
@@ -40,3 +47,12 @@ def schedule_for(spec: RunSpec, *, devices: int, ramp_s: float) -> Schedule:
             return Steady(load.search.start / load.time_unit.seconds, load.search.hold_s)
         case _:
             assert_never(load.executor)
+
+
+def by_validity(grid: Grid, pacing: Pacing, lifetime_s: float) -> Grid:
+    """The grid of a device whose certificates live that long: it renews at the share of it that the spec says.
+
+    Compressed time never brings a start sooner than the shortest interval a spec may ask for.
+    """
+    assert pacing.of_validity is not None, "paced by an interval"
+    return replace(grid, interval_s=max(LEAST_INTERVAL_S, lifetime_s * pacing.of_validity / pacing.time_compression))

@@ -20,6 +20,7 @@ from engine.protocol.adr import ENDPOINT
 LOCAL: Final = "local"
 ENV: Final = "env"
 LOCAL_SECRET: Final = "local-group-key"
+LOCAL_ONBOARDING: Final = "local-onboarding-ca"
 ENV_SECRET: Final = "PROVISIONING_SAS_KEY"
 LIMIT_BYTES: Final = 256 * 1024
 
@@ -47,7 +48,7 @@ class DpsTransport(StrEnum):
 
 
 class Dps(Section):
-    """One Device Provisioning Service; `secret` names the enrollment group's key."""
+    """One Device Provisioning Service; `secret` names the enrollment group's key, or its CA with the CA's key."""
 
     host: Annotated[str, _HOST]
     id_scope: Annotated[str, _WORD]
@@ -64,7 +65,7 @@ class Http(Section):
     @property
     def host(self) -> str:
         """The URL's host, without port."""
-        return self.url.split("/")[2].partition(":")[0]
+        return _host_of(self.url)
 
 
 class Registry(Section):
@@ -75,6 +76,11 @@ class Registry(Section):
     namespace: Annotated[str, _WORD]
     location: Annotated[str, _WORD]
     endpoint: Annotated[str, _ORIGIN] = ENDPOINT
+
+    @property
+    def host(self) -> str:
+        """The endpoint's host, without port."""
+        return _host_of(self.endpoint)
 
 
 class Ceilings(Section):
@@ -157,6 +163,8 @@ class Target:
         document = self.profile.model_dump(mode="json", by_alias=True, exclude={"ca_file", "control", "adr"})
         shown = {name: value for name, value in document.items() if value is not None}
         shown["dps"] = [{name: value for name, value in dps.items() if name != "secret"} for dps in document["dps"]]
+        if self.profile.http is not None:
+            shown["http"] = {"url": self.profile.http.url.partition("?")[0]}
         return {"name": self.name, **shown}
 
     def _sharers(self, name: str) -> Sequence[object]:
@@ -231,10 +239,24 @@ def env_profile(host: str, id_scope: str, adr: Mapping[str, str]) -> Json | None
 
 
 def _local_profile(facts: Json) -> Json:
-    host = facts.get("host")
-    dps = {"host": host, "idScope": facts.get("idScope"), "secret": LOCAL_SECRET}
-    rest = {name: value for name, value in facts.items() if name not in ("host", "idScope")}
-    return {"dps": [dps], "hubs": [host], **rest}
+    """The emulator does everything at one port; facts that are given go before those concluded here."""
+    host, port = facts.get("host"), facts.get("port", Profile.model_fields["port"].default)
+    chosen = {name: facts[name] for name in ("transport", "attestation") if name in facts}
+    secret = LOCAL_ONBOARDING if chosen.get("attestation") == Attestation.X509 else LOCAL_SECRET
+    origin = f"https://{host}:{port}"
+    made: dict[str, object] = {
+        "dps": [{"host": host, "idScope": facts.get("idScope"), **chosen, "secret": secret}],
+        "hubs": [host],
+        "webPort": port,
+        "http": {"url": f"{origin}/"},
+        "adr": {**dict.fromkeys(("subscription", "resourceGroup", "namespace", "location"), LOCAL), "endpoint": origin},
+    }
+    of_dps = ("host", "idScope", *chosen)
+    return {**made, **{name: value for name, value in facts.items() if name not in of_dps}}
+
+
+def _host_of(url: str) -> str:
+    return url.split("/")[2].partition(":")[0]
 
 
 def _parse(text: str) -> Json:
@@ -263,3 +285,5 @@ def _hosts(profile: Profile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("hubs", index), hub
     if profile.http is not None:
         yield ("http", "url"), profile.http.host
+    if profile.adr is not None and profile.adr.endpoint != ENDPOINT:
+        yield ("adr", "endpoint"), profile.adr.host

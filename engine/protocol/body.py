@@ -69,7 +69,7 @@ class Fields:
 def read_json(payload: bytes) -> object:
     """What the payload says. Raises RemoteProtocolError on anything that is not JSON in UTF-8."""
     try:
-        value: object = json.loads(payload.decode("utf-8"), parse_constant=_no_constant)
+        value: object = _DECODER.decode(payload.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"a payload of {len(payload)} bytes is not JSON") from error
     return value
@@ -133,7 +133,7 @@ def to_base64(data: bytes) -> str:
 def write_json(value: Mapping[str, object] | list[str]) -> bytes:
     """JSON without spaces, in ASCII. Raises LocalProtocolError on what JSON has no word for."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _ENCODER.encode(value).encode("ascii")
     except (TypeError, ValueError) as error:
         raise LocalProtocolError("a body of ours is not JSON") from error
 
@@ -159,3 +159,8 @@ def _is_utf8(text: str) -> bool:
 
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+"""Made once: json.loads and json.dumps make one for every call that asks for anything."""

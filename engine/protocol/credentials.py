@@ -210,11 +210,17 @@ def parse_request_topic(name: str) -> str | None:
 
 
 def parse_request(payload: bytes, device_id: str) -> Request | Refusal:
-    """What the device asks for, or why that is refused at once."""
+    """What the device asks for, or why that is refused at once.
+
+    No body, or another JSON value than an object, is no mistake of syntax. Source: csr-scenarions.md (001 to 003).
+    """
     try:
-        fields = read_object(payload)
+        body = read_json(payload) if payload else None
     except RemoteProtocolError as error:
         return Refusal(Reason.MALFORMED, str(error))
+    if not isinstance(body, dict):
+        return Refusal(Reason.INVALID, "the payload is not a JSON object")
+    fields = Fields(body)
     try:
         if unknown := set(fields.values) - {"id", "csr", "replace"}:
             raise RemoteProtocolError(f"unknown field {min(unknown)[:50]!r}")

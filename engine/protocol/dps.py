@@ -133,14 +133,21 @@ def poll_topic(rid: str, operation_id: str) -> str:
 def parse_reply(topic: str, payload: bytes) -> Reply:
     """A DPS response, from the topic's status and query and the JSON payload.
 
-    A registration that is `unassigned` goes on while its topic says 202 and has failed when it says 200: SDKs
-    disagree (C and C# keep polling, Python and Node give up).
     Raises RemoteProtocolError on a topic or payload the service would not send.
     """
     head = parse_response(topic, _RESPONSE)
-    wait_s = parse_seconds(head.extra.get("retry-after"))
-    if head.status >= 300:
-        return Reply(head.rid, head.status, wait_s, failure=read_failure(head.status, payload, wait_s))
+    return read_reply(head.status, payload, parse_seconds(head.extra.get("retry-after")), rid=head.rid)
+
+
+def read_reply(status: int, payload: bytes, wait_s: float | None, *, rid: str = "") -> Reply:
+    """What a status, a JSON payload and a retry-after say, whatever carried them; HTTPS has no rid.
+
+    A registration that is `unassigned` goes on while its status is 202 and has failed when it is 200: SDKs
+    disagree (C and C# keep polling, Python and Node give up).
+    Raises RemoteProtocolError on a payload the service would not send.
+    """
+    if status >= 300:
+        return Reply(rid, status, wait_s, failure=read_failure(status, payload, wait_s))
     fields = read_object(payload)
     state = _parse_state(fields.text("status"))
     operation_id = fields.optional_text("operationId")
@@ -148,12 +155,12 @@ def parse_reply(topic: str, payload: bytes) -> Reply:
     assignment, failure = None, None
     if state is Status.ASSIGNED:
         assignment = _parse_assignment(registration)
-    elif state is Status.ASSIGNING or (state is Status.UNASSIGNED and head.status == 202):
+    elif state is Status.ASSIGNING or (state is Status.UNASSIGNED and status == 202):
         if not operation_id:
             raise RemoteProtocolError("a registration goes on, but there is no operationId to ask for")
     else:
         failure = _parse_final_failure(state, registration)
-    return Reply(head.rid, head.status, wait_s, operation_id, state, assignment, failure)
+    return Reply(rid, status, wait_s, operation_id, state, assignment, failure)
 
 
 def _parse_state(text: str) -> Status:

@@ -15,11 +15,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from engine.errors import LocalProtocolError, RemoteProtocolError
-from engine.protocol.x509 import KeyType, PrivateKey, generate_key
+from engine.protocol.x509 import KeyType, PrivateKey, check_signatures, generate_key
 
 BACKDATED_S = 300.0
 """How long before its issuance a certificate begins, for clocks that are behind: an assumption, no source has it."""
@@ -77,6 +77,35 @@ def load_issuer(key: PrivateKey, der: bytes) -> Issuer:
     return Issuer(key, certificate)
 
 
+def read_authority(pem: bytes) -> tuple[Issuer, tuple[bytes, ...]]:
+    """An authority of somebody else's making, and the certificates above its leaves: its own first, then its issuers.
+
+    The PEM holds the private key, not encrypted, and those certificates in that order. Raises LocalProtocolError, which
+    says what is wrong with it and nothing of what is in it.
+    """
+    key = _read_key(pem)
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise LocalProtocolError("no certificate in PEM that parses") from None
+    issuer = Issuer(key, certificates[0])
+    if issuer.certificate.public_key() != key.public_key():
+        raise LocalProtocolError("the first certificate is not that of the private key")
+    if not _is_authority(issuer.certificate):
+        raise LocalProtocolError("the first certificate is not that of a CA")
+    chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+    loose = check_signatures(chain)
+    if loose is not None:
+        raise LocalProtocolError(f"the certificates are no chain: {loose.detail}")
+    return issuer, chain
+
+
+def authority_pem(issuer: Issuer) -> bytes:
+    """What `read_authority` reads: the private key, not encrypted, and the certificate."""
+    key = issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key + issuer.certificate.public_bytes(Encoding.PEM)
+
+
 def new_root(key_type: KeyType, common_name: str, *, now: float) -> Issuer:
     """A self-signed authority, valid for ten years from now (Unix seconds)."""
     key = generate_key(key_type)
@@ -109,7 +138,7 @@ def new_server(root: Issuer, names: Sequence[str], *, now: float) -> Issuer:
 
 
 def issue_leaf(issuer: Issuer, csr: Csr, *, mark: bytes, begins: float, ends: float) -> bytes:
-    """A device's certificate, DER, for the subject and key of the request; times are Unix seconds."""
+    """A device's certificate, DER, for the subject and key of the request; times are Unix seconds, b"" is no mark."""
     builder = (
         _builder(_name(csr.common_name), csr.key, _moment(begins), ends=_moment(ends))
         .issuer_name(issuer.certificate.subject)
@@ -117,8 +146,9 @@ def issue_leaf(issuer: Issuer, csr: Csr, *, mark: bytes, begins: float, ends: fl
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(_identifier(issuer), critical=False)
-        .add_extension(x509.UnrecognizedExtension(MARK, mark), critical=False)
     )
+    if mark:
+        builder = builder.add_extension(x509.UnrecognizedExtension(MARK, mark), critical=False)
     return builder.sign(issuer.key, _hash(issuer.key)).public_bytes(Encoding.DER)
 
 
@@ -167,6 +197,25 @@ def to_pem(der: bytes) -> bytes:
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
+def _read_key(pem: bytes) -> PrivateKey:
+    # The causes are left out: nothing of a secret may end in a traceback.
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise LocalProtocolError("no private key in PEM that parses and is not encrypted") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise LocalProtocolError("the private key is neither EC nor RSA")
+    return key
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Whether the certificate may sign others. Source: RFC 5280 section 4.2.1.9."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+
+
 def _builder(
     subject: x509.Name, key: CertificatePublicKeyTypes, begins: datetime, *, ends: datetime
 ) -> x509.CertificateBuilder:
@@ -205,7 +254,11 @@ def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_
 
 
 def _identifier(issuer: Issuer) -> x509.AuthorityKeyIdentifier:
-    own = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    """What names the issuer's key; one that was not made here may have no identifier of its own."""
+    try:
+        own = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 

@@ -87,22 +87,32 @@ _SHA384_WITH_ECDSA = bytes.fromhex("300a06082a8648ce3d040303")  # RFC 5758 secti
 _SHA256_WITH_RSA = bytes.fromhex("300d06092a864886f70d01010b0500")  # RFC 8017 appendix A.2.4
 _COMMON_NAME = bytes.fromhex("0603550403")  # RFC 5280 appendix A.1: 2.5.4.3
 _VERSION = bytes.fromhex("020100")  # RFC 2986 section 4.1: v1(0)
+_ECDSA_SHA256, _ECDSA_SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
 _NO_ATTRIBUTES = bytes.fromhex("a000")  # RFC 2986 section 4.1: [0] IMPLICIT, empty
 
 
 def build_csr(key: PrivateKey, common_name: str) -> bytes:
-    """A PKCS#10 request for a certificate of that subject, DER.
+    """A PKCS#10 request for a certificate of that subject, DER."""
+    return sign_csr(key, csr_info(key, common_name))
+
+
+def csr_info(key: PrivateKey, common_name: str) -> bytes:
+    """What a request says before it is signed, DER: the same for every request of that key and subject.
 
     Source: RFC 2986 section 4; article "Certificate issuance" (the subject is the CN alone, and the registration id).
     """
     subject = _tlv(0x30, _tlv(0x31, _tlv(0x30, _COMMON_NAME + _tlv(0x0C, common_name.encode("utf-8")))))
-    info = _tlv(0x30, _VERSION + subject + _spki(key.public_key()) + _NO_ATTRIBUTES)
+    return _tlv(0x30, _VERSION + subject + _spki(key.public_key()) + _NO_ATTRIBUTES)
+
+
+def sign_csr(key: PrivateKey, info: bytes) -> bytes:
+    """The request that says so, DER; info is `csr_info` of the same key."""
     if isinstance(key, rsa.RSAPrivateKey):
         algorithm, signature = _SHA256_WITH_RSA, key.sign(info, padding.PKCS1v15(), hashes.SHA256())
     elif key.key_size > 256:
-        algorithm, signature = _SHA384_WITH_ECDSA, key.sign(info, ec.ECDSA(hashes.SHA384()))
+        algorithm, signature = _SHA384_WITH_ECDSA, key.sign(info, _ECDSA_SHA384)
     else:
-        algorithm, signature = _SHA256_WITH_ECDSA, key.sign(info, ec.ECDSA(hashes.SHA256()))
+        algorithm, signature = _SHA256_WITH_ECDSA, key.sign(info, _ECDSA_SHA256)
     return _tlv(0x30, info + algorithm + _tlv(0x03, b"\0" + signature))
 
 
@@ -159,12 +169,12 @@ def check_signatures(chain: Sequence[bytes]) -> Failure | None:
     return None
 
 
-def expires_at(chain: Sequence[bytes]) -> float:
-    """When the leaf ends, Unix seconds. Raises LocalProtocolError when there is none that parses."""
+def lifetime_s(chain: Sequence[bytes]) -> float:
+    """How long the leaf is valid in all. Raises LocalProtocolError when there is none that parses."""
     leaf = _load(chain[0]) if chain else None
     if leaf is None:
         raise LocalProtocolError("a stored chain has no leaf")
-    return leaf.not_valid_after_utc.timestamp()
+    return (leaf.not_valid_after_utc - leaf.not_valid_before_utc).total_seconds()
 
 
 def seal_key(der: bytes, wrapping_key: bytes, device_id: str) -> bytes:

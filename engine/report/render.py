@@ -13,6 +13,7 @@ from engine.measure.health import CPU_LIMIT, DESCRIPTOR_LIMIT, LAG_LIMIT_S
 from engine.measure.histogram import NS_PER_S
 from engine.measure.operation import DropReason, Phase
 from engine.report.beside import compare_counts
+from engine.report.knee import knee_lines
 from engine.report.results import BatchFacts, RunResult
 from engine.report.rows import SUMMARY_HEADINGS, columns, part_rows, quantiles, summary_rows
 from engine.report.storm import storm_of
@@ -28,6 +29,7 @@ def report_markdown(result: RunResult) -> str:
         _heading(result),
         _main(result),
         _storm(result),
+        knee_lines(result),
         _operations(result),
         _failures(result),
         _drops(result),

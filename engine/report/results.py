@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.errors import Outcome
 from engine.measure.counts import Counts
 from engine.measure.evaluation import judged_phases, spent_s
 from engine.measure.health import Health
@@ -39,7 +40,8 @@ class RunFacts:
 
     Times are unix seconds. spec is the one echoed in answers and holds no secret. durations_s is how long each phase
     took; hubs are those the target lists; emulator is what the embedded service counted for itself (its /stats), None
-    when there was none. is_partial: the run goes on, so numbers and verdict are those so far.
+    when there was none. search is what a rate search found. expected are the outcomes that the run is there to provoke:
+    without thresholds nobody is warned of them. is_partial: the run goes on, so numbers and verdict are those so far.
     """
 
     run_id: str
@@ -62,6 +64,8 @@ class RunFacts:
     percentiles: Sequence[float] = PERCENTILES
     batches: Sequence[BatchFacts] = ()
     emulator: Mapping[str, Any] | None = None
+    search: Mapping[str, Any] | None = None
+    expected: frozenset[Outcome] = frozenset()
     is_partial: bool = False
 
 
@@ -97,6 +101,7 @@ def conclude(
         durations_s=facts.durations_s,
         health={batch.name: batch.health for batch in facts.batches if batch.health},
         batches={batch.name: batch.total for batch in facts.batches if batch.total is not None},
+        expected=facts.expected,
         is_partial=facts.is_partial,
     )
     return RunResult(facts, timeline, timeline.total(), judge(thresholds, evidence, ending or Ending()))

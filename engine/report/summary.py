@@ -44,6 +44,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "mainOperation": facts.main,
         "operations": {operation: _operation(result, operation) for operation in total.operations()},
         **({} if storm is None else {"storm": storm.figures()}),
+        **({} if facts.search is None else {"search": dict(facts.search)}),
         "failures": failures(result),
         "conservation": {"holds": not judgement.mismatches, "mismatches": list(judgement.mismatches)},
         "batches": [_batch(result, batch) for batch in facts.batches],

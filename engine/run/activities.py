@@ -1,13 +1,16 @@
 """The bodies of the activities: (order, means) → a short receipt. Each may be called again after it did its work."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
 from engine.batch.courier import Courier
 from engine.batch.home import Beginning
 from engine.batch.runner import run_batch as drive
+from engine.device.bundle import Bundle
+from engine.device.catalog import SCENARIOS
 from engine.errors import (
     ClaimLost,
     IllegalMove,
@@ -25,7 +28,7 @@ from engine.plan.batches import Batch, RunPlan
 from engine.plan.batches import plan_run as share_out
 from engine.plan.spec.load import Load
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import Executor
+from engine.plan.spec.scenario import REGISTRY, Executor
 from engine.plan.target import Target
 from engine.run import keys, record, start, state
 from engine.run.claims import Claim, Claims
@@ -228,18 +231,18 @@ def _drive(
 ) -> BatchOutcome:
     target = target_of(spec, means)
     _preflight(batch.devices, means)
-    began = clock.now()
-    bundles, problems = home.load()
-    loaded = Sample(Series(Operation.STATE_LOAD, Phase.PREPARE), began, began, clock.now(), Outcome.OK)
-    tag = request_tag(claim.run_id, claim.batch, claim.token)
-    work = make_work(
+    bundles, loaded, problems = ({}, (), []) if SCENARIOS[spec.scenario].fresh else _load(home, clock)
+    setup = make_setup(
         spec,
-        batch,
-        setup=make_setup(spec, target, secrets=means.secrets, tag=tag, zero_wall=planned.zero_wall),
-        bundles=bundles,
-        loaded=(loaded,),
-        resume=_resume(claim, means),
+        target,
+        secrets=means.secrets,
+        tag=request_tag(claim.run_id, claim.batch, claim.token),
+        zero_wall=planned.zero_wall,
+        paces=batch.paces,
     )
+    if spec.scenario in REGISTRY:
+        setup = replace(setup, token=means.tokens(target))
+    work = make_work(spec, batch, setup=setup, bundles=bundles, loaded=loaded, resume=_resume(claim, means))
     wire = means.wire(clock, target.profile.ca_file)
     done = drive(work, wire=wire, clock=clock, courier=Courier(home, clock, home.listen()))
     return of_done(
@@ -249,6 +252,14 @@ def _drive(
         token=claim.token,
         warnings=tuple(f"stored state was not used: {problem}" for problem in problems),
     )
+
+
+def _load(home: StoreHome, clock: RunClock) -> tuple[Mapping[str, Bundle], tuple[Sample, ...], Sequence[str]]:
+    """What is stored of the batch's devices, the sample of loading it, and what of it could not be read."""
+    began = clock.now()
+    bundles, problems = home.load()
+    loaded = Sample(Series(Operation.STATE_LOAD, Phase.PREPARE), began, began, clock.now(), Outcome.OK)
+    return bundles, (loaded,), problems
 
 
 def _preflight(devices: int, means: Means) -> None:

@@ -164,7 +164,7 @@ def _asked(run_id: str, body: bytes, means: Means, *, like: Submission | None) -
     what was asked then. Raises SpecError, NotBuilt, RunRefused."""
     seed, now = (means.new_seed(), means.clock.wall()) if like is None else (like.spec.random_seed, like.created)
     spec = parse_spec(body, profiles=means.targets, max_devices=means.max_devices, seed=seed, now=now)
-    if problems := not_built(spec, target_of(spec, means)):
+    if problems := not_built(spec):
         raise NotBuilt(problems)
     if like is not None and digest(like.spec) != digest(spec):
         raise RunRefused("key-reused", f"run {run_id} was started with another spec")

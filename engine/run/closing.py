@@ -6,7 +6,9 @@ from typing import Any
 
 from engine.errors import StoreError, StoreUnavailable
 from engine.measure.verdict import EXIT_CODES, Ending, Verdict
+from engine.plan.spec.execution import Cleanup
 from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import REGISTRY
 from engine.report.results import RunResult
 from engine.report.units import instant
 from engine.run import gather, keys, pool, results, state
@@ -72,12 +74,16 @@ def _ending(found: RunState) -> Ending:
 
 
 def _let_go(run_id: str, spec: RunSpec, means: Means) -> None:
-    """The device names are free for the next run; those with state are known to have it."""
+    """The device names are free for the next run; those with state are known to have it.
+
+    What the device registry keeps is state too: all names of such a run, because only the registry knows better.
+    """
     key = keys.counter_key(means.counter_prefix, spec.devices.prefix)
     spans = [Span(held.first, held.count) for held in pool.holdings(means.store, key, run_id)]
     devices = DeviceState(means.store, means.data_prefix, spec.devices.prefix, means.wrapping_key)
-    stored = [pool.Range(span.first, span.count) for span in devices.known(spans)] if spans else []
-    pool.release(means.store, key, run_id, stored)
+    is_kept = spec.scenario in REGISTRY and spec.cleanup is Cleanup.KEEP
+    found = spans if is_kept or not spans else devices.known(spans)
+    pool.release(means.store, key, run_id, [pool.Range(span.first, span.count) for span in found])
 
 
 def _finish(result: RunResult, means: Means) -> dict[str, Any]:

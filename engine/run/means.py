@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.plan.target import Targets
+from engine.plan.target import Target, Targets
 from engine.ports import Clock, Secrets, Store, Wire
 
 
@@ -12,8 +12,9 @@ from engine.ports import Clock, Secrets, Store, Wire
 class Means:
     """store keeps runs and devices, results what people read. wire makes a wire on a clock that trusts a CA file
     (None: the public roots). descriptors raises the process's limit and gives it. counters asks the emulator at a
-    control address what it counted. new_run_id, new_holder and new_seed give what nobody had before. wrapping_key
-    is 64 bytes and never shown.
+    control address what it counted. tokens gives what shows the token that a target's device registry takes: getting
+    the first one may block and raises SettingsError, showing it does neither. new_run_id, new_holder and new_seed give
+    what nobody had before. wrapping_key is 64 bytes and never shown.
     """
 
     store: Store
@@ -24,6 +25,7 @@ class Means:
     wire: Callable[[Clock, str | None], Wire]
     descriptors: Callable[[int], int]
     counters: Callable[[str], Mapping[str, Any] | None]
+    tokens: Callable[[Target], Callable[[], str]]
     new_run_id: Callable[[], str]
     new_holder: Callable[[], str]
     new_seed: Callable[[], int]

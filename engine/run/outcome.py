@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.batch.runner import Done, Stop
 from engine.measure.health import Health, decode_health, encode_health
@@ -19,7 +20,8 @@ class OutcomeUnreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """stop says why the batch ended; "refused" and "lost" are batches that measured nothing or not all.
+    """stop says why the batch ended; "refused" and "lost" are batches that measured nothing or not all. search is what
+    a rate search found.
 
     detail explains a stop that was not the schedule's end. handed is how many iterations were due by the schedule.
     load_start is run time, None where the load never began.
@@ -39,6 +41,7 @@ class BatchOutcome:
     store_failures: int = 0
     detail: str = ""
     warnings: tuple[str, ...] = ()
+    search: Mapping[str, Any] | None = None
 
     def encode(self) -> bytes:
         """As one body."""
@@ -59,6 +62,7 @@ class BatchOutcome:
                 "storeFailures": self.store_failures,
                 "detail": self.detail,
                 "warnings": list(self.warnings),
+                "search": None if self.search is None else dict(self.search),
             },
             separators=(",", ":"),
         ).encode()
@@ -85,6 +89,7 @@ class BatchOutcome:
                 store_failures=int(found["storeFailures"]),
                 detail=str(found["detail"]),
                 warnings=tuple(found["warnings"]),
+                search=found["search"],
             )
         except (KeyError, TypeError, ValueError) as broken:
             raise OutcomeUnreadable("a stored body that is not a batch's result") from broken
@@ -111,4 +116,5 @@ def of_done(done: Done, *, batch: int, holder: str, token: int, warnings: tuple[
         store_failures=done.store_failures,
         detail=details.get(done.stop, ""),
         warnings=warnings,
+        search=done.search,
     )

@@ -14,6 +14,7 @@ from engine.measure.verdict import Ending
 from engine.plan.spec.runspec import RunSpec
 from engine.ports import Store
 from engine.report.intervals import timeline_csv
+from engine.report.knee import knee_warnings
 from engine.report.render import report_markdown
 from engine.report.results import BatchFacts, RunFacts, RunResult, conclude
 from engine.report.summary import summary
@@ -38,6 +39,7 @@ def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
     facts = replace(facts, state=Stage.FINISHED, ended_at=state.times.get(Stage.FINISHED, means.clock.wall()))
     result = conclude(facts, gathered.timeline, thresholds=_thresholds(spec), ending=_ending(gathered, spec, ending))
     warnings = [f"batch {o.batch}: {line}" for o in gathered.outcomes for line in (*o.warnings, *_troubles(o))]
+    warnings += knee_warnings(facts.search)
     judgement = replace(result.judgement, warnings=(*result.judgement.warnings, *warnings))
     return replace(result, judgement=judgement)
 
@@ -115,6 +117,8 @@ def _facts(state: RunState, planned: Planned, spec: RunSpec, gathered: Gathered,
             for batch, outcome in zip(planned.plan.batches, gathered.outcomes, strict=True)
         ],
         emulator=_counted(planned, spec, means),
+        search=next((outcome.search for outcome in gathered.outcomes if outcome.search is not None), None),
+        expected=SCENARIOS[spec.scenario].expected,
     )
 
 

@@ -1,31 +1,29 @@
 """From spec, plan and target to the work of one batch."""
 
 import hashlib
-import math
-from collections.abc import Collection, Mapping
-from typing import Any, assert_never
+from collections.abc import Iterator, Mapping
 
 from engine.batch.checkpoint import Checkpoint
-from engine.batch.rosters.arrivals import Arrivals
-from engine.batch.rosters.max_rate import MaxRate
-from engine.batch.rosters.once import Once
-from engine.batch.rosters.pacing import Pacing
-from engine.batch.rosters.roster import Roster, Shape
-from engine.batch.work import MakeRoster, Seat, Work
+from engine.batch.work import Seat, Work
 from engine.device.backoff import Backoff
+from engine.device.budget import Budget
 from engine.device.bundle import Bundle
-from engine.device.catalog import SCENARIOS
-from engine.device.setup import Attempts, Dps, Messages, Setup, Timeouts
+from engine.device.catalog import ATTESTATIONS, SCENARIOS
+from engine.device.setup import Attempts, Dps, DpsTransport, Messages, Setup, Timeouts
+from engine.errors import LocalProtocolError, SettingsError
+from engine.measure.operation import Operation
 from engine.measure.sample import Sample
-from engine.plan.batches import Batch, schedule_of
-from engine.plan.pacer import Grid
+from engine.plan.batches import Batch, Paces
 from engine.plan.spec.demand import load_s
-from engine.plan.spec.devices import Source
+from engine.plan.spec.devices import Source, Transport
+from engine.plan.spec.execution import Cleanup
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import CLOSED, FIXED, TIMED, Executor
-from engine.plan.target import Target
+from engine.plan.spec.scenario import CASES, CLOSED, FIXED, TIMED, Scenario
+from engine.plan.target import Profile, Target
 from engine.ports import Secrets
 from engine.protocol import x509
+from engine.protocol.adr import Namespace
+from engine.run.rosters import make_roster
 
 
 def request_tag(run_id: str, batch: int, token: int) -> str:
@@ -33,15 +31,13 @@ def request_tag(run_id: str, batch: int, token: int) -> str:
     return hashlib.blake2b(f"{run_id}/{batch}/{token}".encode(), digest_size=6).hexdigest()
 
 
-def make_setup(spec: RunSpec, target: Target, *, secrets: Secrets, tag: str, zero_wall: float) -> Setup:
-    """What all devices of a batch have in common. Raises SettingsError for a secret that is not there."""
+def make_setup(spec: RunSpec, target: Target, *, secrets: Secrets, tag: str, zero_wall: float, paces: Paces) -> Setup:
+    """What all devices of a batch have in common. Raises SettingsError for a secret that is not there or of no use."""
     retries, timeouts = spec.retries, spec.timeouts
+    websocket = spec.connection.transport is Transport.MQTT_WS
     return Setup(
-        dps=tuple(
-            Dps(d.host, target.profile.port, d.id_scope, d.attestation, secrets.read(d.secret))
-            for d in target.profile.dps
-        ),
-        hub_port=target.profile.port,
+        dps=tuple(_services(target.profile, secrets)),
+        hub_port=target.profile.web_port if websocket else target.profile.port,
         allows=target.allows,
         wall_at_zero=zero_wall,
         seed=spec.random_seed,
@@ -49,19 +45,49 @@ def make_setup(spec: RunSpec, target: Target, *, secrets: Secrets, tag: str, zer
         key_type=x509.KeyType(spec.certificate.key_type),
         reuse_key=spec.certificate.reuse_key,
         renewal_path=spec.certificate.path,
+        on_pending=spec.certificate.on_pending,
+        rests_as_told=spec.scenario is Scenario.CERT_THROTTLE,
+        budgets=_budgets(paces),
         verify=spec.certificate.verify,
         on_invalid=spec.devices.on_invalid,
         may_provision=spec.devices.source is not Source.STORED_ONLY,
+        websocket=websocket,
         keep_alive_s=round(spec.connection.keep_alive_s),
         clean_session=spec.connection.clean_session,
         hold_s=spec.connection.hold_s,
-        timeouts=Timeouts(timeouts.register_s, timeouts.connect_s, timeouts.certificate_s, timeouts.publish_s),
+        timeouts=Timeouts(
+            timeouts.register_s, timeouts.connect_s, timeouts.certificate_s, timeouts.publish_s, timeouts.http_s
+        ),
         attempts=Attempts(retries.registrations, retries.connect, retries.renew),
         backoff=Backoff(
             retries.backoff.base_s, retries.backoff.max_s, retries.backoff.jitter, retries.honor_retry_after
         ),
         messages=Messages(spec.telemetry.messages, spec.telemetry.size_bytes, spec.telemetry.interval_s),
+        probe_url=target.profile.http.url if target.profile.http else "",
+        namespace=_namespace(target.profile),
+        get_share=spec.weights.get / max(1, spec.weights.get + spec.weights.patch),
+        cases=spec.cases or CASES,
     )
+
+
+def _namespace(profile: Profile) -> Namespace | None:
+    held = profile.adr
+    if held is None:
+        return None
+    return Namespace(held.subscription, held.resource_group, held.namespace, held.location, held.endpoint)
+
+
+def _services(profile: Profile, secrets: Secrets) -> Iterator[Dps]:
+    """The profile's provisioning services, each at the port of its transport."""
+    for entry in profile.dps:
+        transport = DpsTransport(entry.transport)
+        port = profile.port if transport is DpsTransport.MQTT else profile.web_port
+        try:
+            attestation = ATTESTATIONS[entry.attestation](secrets.read(entry.secret))
+        except LocalProtocolError as unusable:
+            # The cause is left out: nothing of a secret may end in a traceback.
+            raise SettingsError({entry.secret: f"of no use for {entry.attestation}: {unusable}"}) from None
+        yield Dps(entry.host, port, entry.id_scope, attestation, transport)
 
 
 def make_work(
@@ -94,43 +120,23 @@ def make_work(
         interval_s=spec.results.interval_s,
         failure_samples=spec.results.failure_samples,
         is_counted=spec.load.iterations is not None,
-        prepare_per_s=_prepare_per_s(batch, [seat.bundle for seat in seats]),
+        paced_by=() if scenario.fresh else _paced_by([seat.bundle for seat in seats]),
+        cleans_up=spec.cleanup is Cleanup.DELETE,
         resume=resume,
         loaded=loaded,
     )
 
 
-def make_roster(spec: RunSpec, batch: Batch) -> MakeRoster:
-    """The executor's roster over the batch's share of the schedule; iterations end it sooner where they are given."""
-    schedule = schedule_of(spec, batch)
-    most = math.inf if batch.iterations is None else batch.iterations
-
-    def grid_due(device: int, k: int) -> float | None:
-        assert isinstance(schedule, Grid)
-        return schedule.due(batch.ordinal(device), k) if k * batch.devices + device < most else None
-
-    def due(own: int) -> float | None:
-        assert not isinstance(schedule, Grid)
-        return schedule.due(batch.ordinal(own)) if own < most else None
-
-    def make(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
-        shape = Shape(batch.devices, frozenset(unprovisioned), batch.max_in_flight, state)
-        match spec.load.executor:
-            case Executor.ONCE:
-                return Once(due, shape)
-            case Executor.PER_DEVICE_PACING:
-                return Pacing(grid_due, shape)
-            case Executor.MAX_RATE:
-                return MaxRate(due, shape, points=most, until_s=spec.load.duration_s)
-            case Executor.CONSTANT_ARRIVAL_RATE | Executor.RAMPING_ARRIVAL_RATE | Executor.RATE_SEARCH:
-                return Arrivals(due, shape)
-            case _:
-                assert_never(spec.load.executor)
-
-    return make
+def _paced_by(bundles: list[Bundle | None]) -> tuple[Operation, ...]:
+    """What preparing a device asks of the services: connecting, and registering too where one of them needs it."""
+    return (Operation.HUB_CONNECT, *((Operation.DPS_REGISTER,) if None in bundles else ()))
 
 
-def _prepare_per_s(batch: Batch, bundles: list[Bundle | None]) -> float | None:
-    """The pace of preparing: that of connecting, and that of registering too where a device needs it."""
-    paces = [batch.paces.connect_per_s, batch.paces.register_per_s if None in bundles else None]
-    return min((pace for pace in paces if pace is not None), default=None)
+def _budgets(paces: Paces) -> dict[Operation, Budget]:
+    """The batch's share of the quotas, for what is not the load itself."""
+    per_s = {
+        Operation.DPS_REGISTER: paces.register_per_s,
+        Operation.HUB_CONNECT: paces.connect_per_s,
+        Operation.CERT_ISSUED: paces.renew_per_s,
+    }
+    return {operation: Budget(pace) for operation, pace in per_s.items() if pace is not None}

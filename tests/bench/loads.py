@@ -50,7 +50,7 @@ class Load:
 
     def make_roster(self, size: int) -> Callable[[Collection[int], Mapping[str, Any] | None], Roster]:
         """As `Work` wants it."""
-        return lambda unprovisioned, state: self.roster(Shape(size, frozenset(unprovisioned), state=state))
+        return lambda _devices, unready, state: self.roster(Shape(size, unready, state=state))
 
 
 def churn(order: Order) -> Load:

@@ -15,7 +15,7 @@ import ssl
 import statistics
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ from engine.batch.progress import Progress
 from engine.batch.rosters.roster import Roster
 from engine.batch.runner import Done, run_batch
 from engine.batch.work import Seat, Work
+from engine.device.attestations.symmetric import GroupKey
 from engine.device.bundle import Bundle
+from engine.device.identity import Device
 from engine.device.setup import Dps, Setup
 from engine.measure.operation import Phase
 from engine.measure.tally import conservation
@@ -160,7 +162,7 @@ def make_work(
 ) -> Work:
     """The batch, with bytes of its own for every device."""
     server = order.server
-    dps = Dps(server.host, server.port, server.id_scope, "symmetric-key-group", base64.b64decode(server.group_key))
+    dps = Dps(server.host, server.port, server.id_scope, GroupKey(base64.b64decode(server.group_key)))
     setup = Setup(
         dps=(dps,),
         hub_port=server.port,
@@ -174,11 +176,11 @@ def make_work(
     )
     make = load.make_roster(order.devices)
 
-    def roster(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
+    def roster(devices: Sequence[Device], unready: frozenset[int], state: Mapping[str, Any] | None) -> Roster:
         meter.mark()
         assert home.beginning is not None
         load.lateness.load_start = home.beginning.start
-        return make(unprovisioned, state)
+        return make(devices, unready, state)
 
     fresh = load.scenario.fresh or not identities
     return Work(

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from doubles.clock import VirtualClock
-from doubles.loopback import DPS_HOST, Loopback
+from doubles.loopback import DPS_HOST, WEB_HOST, Loopback
+from engine.device.attestations import symmetric
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
 from engine.device.log import Log
@@ -20,22 +21,34 @@ from engine.emulator.service import Options, Service
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample
-from engine.protocol import issuing, mqtt, x509
+from engine.protocol import adr, http, issuing, mqtt, x509
 
 ZERO_WALL = 1_700_000_000.0
 HUB = "hub-1.example"
 SCOPE = "0ne00000001"
 GROUP_KEY = bytes(range(32))
 SAVE_S = 0.01
+NAMESPACE = adr.Namespace("sub-1", "group-1", "namespace-1", "westeurope", f"https://{WEB_HOST}")
 
 ROOT = issuing.new_root(x509.KeyType.EC_P384, "root", now=ZERO_WALL)
 ISSUER = issuing.new_issuer(ROOT, "issuer", now=ZERO_WALL)
+ONBOARDING = issuing.new_root(x509.KeyType.EC_P256, "onboarding", now=ZERO_WALL)
 
 
 def make_setup(**changes: object) -> Setup:
     """What devices have in common, as the emulator in memory wants it."""
-    dps = Dps(DPS_HOST, 8883, SCOPE, "symmetric-key-group", GROUP_KEY)
-    setup = Setup((dps,), 8883, lambda host: True, ZERO_WALL, seed=1, request_tag="aaaa")
+    dps = Dps(DPS_HOST, 8883, SCOPE, symmetric.GroupKey(GROUP_KEY))
+    setup = Setup(
+        (dps,),
+        8883,
+        lambda host: True,
+        ZERO_WALL,
+        seed=1,
+        request_tag="aaaa",
+        probe_url=f"https://{WEB_HOST}/",
+        namespace=NAMESPACE,
+        token=lambda: adr.local_token(GROUP_KEY),
+    )
     return replace(setup, **changes)  # type: ignore[arg-type]
 
 
@@ -55,7 +68,9 @@ class World:
     ) -> None:
         self.clock = VirtualClock(0.0, ZERO_WALL)
         registry = Registry(SCOPE, GROUP_KEY, hubs=hubs)
-        self.service = Service(registry, Authority(ROOT, ISSUER, validity_s=validity_s), options or Options())
+        self.service = Service(
+            registry, Authority(ROOT, ISSUER, onboarding=ONBOARDING, validity_s=validity_s), options or Options()
+        )
         self.wire = Loopback(self.service, self.clock)
         self.save_failure: Failure | None = None
         self.saved: list[Bundle] = []
@@ -128,7 +143,7 @@ class Puppet:
         begun = Start(self.steps, self.now if due is None else due, phase, self.main, iteration)
         self.orders += self.session.begin(begun, self.now)
 
-    def hear(self, make: Callable[[float], mqtt.Event | Saved], *, after_s: float = 0.1) -> None:
+    def hear(self, make: Callable[[float], mqtt.Event | http.Event | Saved], *, after_s: float = 0.1) -> None:
         """Something happens after a while; make is called with the time."""
         self.now += after_s
         self.orders += self.session.feed(make(self.now))
@@ -169,6 +184,15 @@ class Puppet:
     def save(self, failure: Failure | None = None) -> None:
         """The store answers."""
         self.hear(lambda at: Saved(at, failure))
+
+    def respond(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """The open request is answered; `_` in a header's name is a dash."""
+        held = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+        self.hear(lambda at: http.Responded(at, http.Response(status, held, body)))
+
+    def requests(self) -> list[http.Request]:
+        """The requests among the orders."""
+        return [order for order in self.orders if isinstance(order, http.Request)]
 
     def publishes(self) -> list[mqtt.Publish]:
         """The messages among the orders."""

@@ -1,7 +1,8 @@
 """A wire that ends in the emulator's service in memory: thousands of devices in seconds, the same every time.
 
 Time is a VirtualClock's and passes only in `wait`. A dial takes TCP_S and TLS_S, every packet HOP_S in either
-direction; what the service makes of it takes no time but its own. Events are those of the wire over sockets:
+direction; what the service makes of it takes no time but its own. An HTTP request goes the same way, and one to where
+the channel's last one went saves the dial. Events are those of the wire over sockets:
 `tests/unit/doubles/test_loopback.py` holds the list.
 """
 
@@ -12,17 +13,16 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from doubles.clock import VirtualClock
+from doubles.exchanges import HOP_S, TCP_S, TLS_S, Exchanges, belongs_together
 from engine.emulator import packet
 from engine.emulator.broker import Action, Close, Send
 from engine.emulator.packet import Packet
 from engine.emulator.service import Service
 from engine.errors import Failure, LocalProtocolError, Outcome
-from engine.protocol import mqtt, x509
+from engine.protocol import http, mqtt
 from engine.protocol.status import outcome_of_connack
 
-TCP_S, TLS_S, HOP_S = 0.004, 0.008, 0.002
-
-DPS_HOST = "dps.example"
+DPS_HOST, WEB_HOST = "dps.example", "web.example"
 
 
 @dataclass(slots=True, eq=False)
@@ -41,18 +41,23 @@ class _Link:
 
 
 class Loopback:
-    """See ports.Wire. hosts are the names that lead somewhere; swallows says which packets to a device are lost."""
+    """See ports.Wire. hosts are the names that lead somewhere; swallows says which packets to a device are lost, mutes
+    which requests are never answered. pages are answered as they say, by URL, all else as the service does.
+    """
 
-    def __init__(self, service: Service, clock: VirtualClock, hosts: Sequence[str] = (DPS_HOST,)) -> None:
+    def __init__(self, service: Service, clock: VirtualClock, hosts: Sequence[str] = (DPS_HOST, WEB_HOST)) -> None:
         self.service, self.clock = service, clock
         self.hosts = {*hosts, *service.registry.hubs}
         self.swallows: Callable[[int, Packet], bool] = lambda channel, sent: False
+        self.mutes: Callable[[int, http.Request], bool] = lambda channel, request: False
+        self.pages: dict[str, http.Response] = {}
         self.is_closed = False
+        self._exchanges = Exchanges(self)
         self._links: dict[int, _Link] = {}
         self._by_conn: dict[int, _Link] = {}
         self._conns, self._order = count(1), count()
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
-        self._events: list[tuple[int, mqtt.Event]] = []
+        self._events: list[tuple[int, mqtt.Event | http.Event]] = []
         self._is_woken = False
         self._zero_wall = clock.wall() - clock.now()
 
@@ -63,7 +68,7 @@ class Loopback:
 
     # The port.
 
-    def send(self, channel: int, command: mqtt.Command) -> None:
+    def send(self, channel: int, command: mqtt.Command | http.Command) -> None:
         """Carry out a command. Raises LocalProtocolError on one that makes no sense now."""
         link = self._links.get(channel)
         match command:
@@ -76,6 +81,10 @@ class Loopback:
                 if link is not None and (pid := self._next_id(link)):
                     link.topics[pid] = command.topic
                     self._tell(link, packet.Subscribe(pid, ((command.topic, command.qos),)))
+            case mqtt.Unsubscribe():
+                if link is not None and (pid := self._next_id(link)):
+                    link.topics[pid] = command.topic
+                    self._tell(link, packet.Unsubscribe(pid, (command.topic,)))
             case mqtt.Publish():
                 if link is not None and (pid := self._next_id(link)):
                     if command.qos:
@@ -84,8 +93,12 @@ class Loopback:
             case mqtt.Disconnect():
                 if link is not None and not link.is_leaving:
                     self._leave(link)
+            case http.Request():
+                self._exchanges.begin(channel, command)
+            case http.Abandon():
+                self._exchanges.abandon(channel)
 
-    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event]]:
+    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event | http.Event]]:
         """Events as they come; empty when the clock reaches until or someone called wake."""
         while not self._events and not self._is_woken:
             due = self._next_due()
@@ -109,6 +122,7 @@ class Loopback:
             self._forget(link)
             if link.conn is not None:
                 self.service.closed(link.conn)
+        self._exchanges.clear()
         self._events.clear()
         self._plans.clear()
         self.is_closed = True
@@ -126,6 +140,20 @@ class Loopback:
             self.service.closed(link.conn)
         self._end(link, Failure(Outcome.DISCONNECTED, "ECONNRESET", "the connection ended"))
 
+    # For the exchanges.
+
+    def conn(self) -> int:
+        """A number that no connection at the service had yet."""
+        return next(self._conns)
+
+    def wall(self) -> float:
+        """The time as the service knows it."""
+        return self._zero_wall + self.clock.now()
+
+    def tell(self, channel: int, event: http.Event) -> None:
+        """Something happened on a channel, now."""
+        self._events.append((channel, event))
+
     # Time.
 
     def _next_due(self) -> float:
@@ -140,12 +168,9 @@ class Loopback:
         """All that is due now: the service's own work first, then packets on their way."""
         due = self.service.next_due()
         if due is not None and due - self._zero_wall <= self.clock.now():
-            self._carry_out(self.service.tick(max(due, self._wall())))
+            self._carry_out(self.service.tick(max(due, self.wall())))
         while self._plans and self._plans[0][0] <= self.clock.now():
             heapq.heappop(self._plans)[2]()
-
-    def _wall(self) -> float:
-        return self._zero_wall + self.clock.now()
 
     # A connection's life.
 
@@ -161,11 +186,11 @@ class Loopback:
         if self._links.get(link.channel) is not link:
             return None
         identity = link.command.identity
-        if identity is not None and not _belongs_together(identity):
+        if identity is not None and not belongs_together(identity):
             failure = Failure(Outcome.TLS, "credentials", "the key or certificate is unusable")
             return self._end(link, failure)
-        conn = next(self._conns)
-        if not self.service.open(conn, identity.chain[:1] if identity else (), self._wall()):
+        conn = self.conn()
+        if not self.service.open(conn, identity.chain[:1] if identity else (), self.wall()):
             failure = Failure(Outcome.TLS, "alert 48", "the server ended the TLS session before MQTT began")
             return self._end(link, failure)
         link.conn = conn
@@ -214,7 +239,7 @@ class Loopback:
     def _tell(self, link: _Link, sent: Packet) -> None:
         conn = link.conn
         assert conn is not None
-        self.after(HOP_S, lambda: self._carry_out(self.service.receive(conn, sent, self._wall())))
+        self.after(HOP_S, lambda: self._carry_out(self.service.receive(conn, sent, self.wall())))
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -242,16 +267,9 @@ class Loopback:
                 self._end(link, refused)
             case packet.Suback(packet_id=pid, granted=granted):
                 self._events.append((channel, mqtt.Subscribed(now, link.topics.pop(pid), granted[0])))
+            case packet.Unsuback(packet_id=pid):
+                self._events.append((channel, mqtt.Unsubscribed(now, link.topics.pop(pid))))
             case packet.Puback(packet_id=pid):
                 self._events.append((channel, mqtt.Published(now, link.tags.pop(pid))))
             case packet.Publish(topic=topic, payload=payload):
                 self._events.append((channel, mqtt.Received(now, topic, payload)))
-
-
-def _belongs_together(identity: mqtt.Identity) -> bool:
-    """Whether TLS could use the key with the leaf at all."""
-    try:
-        unfit = x509.check_chain(identity.chain, x509.key_from_der(identity.key), 0.0)
-    except LocalProtocolError:
-        return False
-    return unfit is None or unfit.code not in ("other-key", "unparsable", "no-chain")

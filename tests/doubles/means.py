@@ -63,6 +63,7 @@ def make_means(store: Store | None = None, **changes: Any) -> Means:
         wire=_no_wire,
         descriptors=lambda wanted: wanted,
         counters=lambda _control: None,
+        tokens=lambda target: lambda: f"token-of-{target.name}",
         new_run_id=lambda: f"run-{next(ids):04d}",
         new_holder=lambda: f"holder-{next(holders)}",
         new_seed=itertools.count(4711).__next__,

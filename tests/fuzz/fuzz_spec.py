@@ -77,7 +77,7 @@ def follow(spec: RunSpec) -> None:
     """What is done with every spec: echoed, judged, estimated and planned."""
     assert outcome(json.dumps(spec.echo(), allow_nan=False).encode()) == spec
     target = TARGETS.by_name[spec.target]
-    assert all(problem.allowed for problem in not_built(spec, target))
+    assert all(problem.allowed for problem in not_built(spec))
     with contextlib.suppress(RunRefused):
         assert json.dumps(estimate(spec, target).to_json(), allow_nan=False)
         assert plan_run(spec, run_id="run-1", ranges=[(0, spec.devices.count)], target=target).batches

@@ -68,6 +68,7 @@ def test_settings_read_every_variable():
         "DEFAULT_TARGET": "staging",
         "LOCAL_EMULATOR": '{"host": "127.0.0.1"}',
         "LOCAL_GROUP_KEY": GROUP_KEY,
+        "LOCAL_ONBOARDING_CA": GROUP_KEY,
         "MAX_DEVICES": "10000000",
         "MIN_FILE_DESCRIPTORS": "1024",
         "STRICT_FD_CHECK": "True",
@@ -92,6 +93,7 @@ def test_settings_read_every_variable():
         default_target="staging",
         local_emulator='{"host": "127.0.0.1"}',
         local_group_key=GROUP_KEY,
+        local_onboarding_ca=GROUP_KEY,
         max_devices=10_000_000,
         min_file_descriptors=1024,
         strict_fd_check=True,
@@ -121,6 +123,7 @@ def test_settings_read_every_variable():
         ("ALLOWED_HOSTS", "*"),
         ("ALLOWED_HOSTS", "a.*.example"),
         ("LOCAL_GROUP_KEY", "not base64!"),
+        ("LOCAL_ONBOARDING_CA", "-----BEGIN PRIVATE KEY-----"),
         ("MAX_DEVICES", "0"),
         ("MAX_DEVICES", "10000001"),
         ("MAX_DEVICES", "many"),
@@ -219,7 +222,7 @@ def test_settings_keep_secrets_to_themselves():
         "PROVISIONING_HOST": "h", "PROVISIONING_IDSCOPE": "s", "PROVISIONING_SAS_KEY": GROUP_KEY,
     })  # fmt: skip
     hidden = {field.name for field in dataclasses.fields(settings) if not field.repr}
-    assert hidden == {"state_key", "storage_conn_str", "provisioning_sas_key", "local_group_key"}
+    assert hidden == {"state_key", "storage_conn_str", "provisioning_sas_key", "local_group_key", "local_onboarding_ca"}
     assert not any(secret in repr(settings) for secret in (GROUP_KEY, "AccountKey", repr(bytes(range(64)))))
 
 

@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import azure.functions as func
 import grpc
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 import function_app
 from engine import wiring
@@ -19,6 +22,7 @@ from engine.adapters import functions
 from engine.adapters.blobs import BlobStore
 from engine.adapters.directory import DirectoryStore
 from engine.errors import SettingsError
+from engine.protocol.adr import local_token
 from engine.run import api, workflow
 from engine.run.workflow import CANCEL
 from engine.settings import Settings
@@ -234,3 +238,47 @@ def test_app_has_every_function_that_is_asked_for_by_name() -> None:
     asked = set(re.findall(r'run\.activity\("(\w+)"', Path(workflow.__file__).read_text(encoding="utf-8")))
     assert asked == {"plan_run", "run_batch", "stop_run", "close_run", "give_up"}
     assert asked | {functions.ORCHESTRATOR} <= names
+
+
+ADR = {"subscription": "s", "resourceGroup": "r", "namespace": "n", "location": "l"}
+
+
+def test_registry_of_the_emulator_takes_what_its_group_key_makes(tmp_path: Path) -> None:
+    """No identity of Azure is asked for anything."""
+    environ = environ_for(tmp_path)
+    made = wiring.make_means(Settings.from_env(environ), environ)
+    assert made.tokens(made.targets.by_name["local"])() == local_token(b"group")
+
+
+def test_registry_in_azure_takes_the_identitys_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each endpoint, however often it is asked for; without one the settings are wrong."""
+    asked: list[str] = []
+
+    class Identity:
+        """A credential that gives what it was asked for, or nothing at all."""
+
+        def __init__(self, **_: str) -> None:
+            pass
+
+        def get_token(self, *scopes: str, **_: object) -> AccessToken:
+            """A token that lasts for an hour."""
+            asked.extend(scopes)
+            if "refused" in scopes[0]:
+                raise ClientAuthenticationError
+            return AccessToken(f"for {scopes[0]}", int(time.time()) + 3600)
+
+    monkeypatch.setattr(wiring, "ManagedIdentityCredential", Identity)
+    profiles = {
+        "one": {"adr": ADR},
+        "two": {"adr": {**ADR, "namespace": "other"}},
+        "refused": {"adr": {**ADR, "endpoint": "https://refused.example"}},
+    }
+    environ = environ_for(
+        tmp_path, TARGETS=json.dumps(profiles), ALLOWED_HOSTS="refused.example", AZURE_CLIENT_ID="an-identity"
+    )
+    made = wiring.make_means(Settings.from_env(environ), environ)
+    shown = [made.tokens(made.targets.by_name[name])() for name in ("one", "two", "one")]
+    assert shown == ["for https://management.azure.com/.default"] * 3
+    assert asked == ["https://management.azure.com/.default"]
+    with pytest.raises(SettingsError, match="AZURE_CLIENT_ID"):
+        made.tokens(made.targets.by_name["refused"])

@@ -1,1 +1,1 @@
-"""`Wire`: thousands of paho-mqtt clients on one epoll loop, TLS credentials from memory."""
+"""`Wire`: thousands of connections on one epoll loop, MQTT by paho and HTTP by h11, TLS credentials from memory."""

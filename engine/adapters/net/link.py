@@ -1,26 +1,26 @@
-"""One MQTT connection: a paho client on a TLS stream that is ready.
+"""One MQTT connection: a paho client on a TLS stream that is ready, with a WebSocket between them if asked for.
 
-CONNACK, then OPEN, then LEAVING while a DISCONNECT is on its way out. paho writes at once when it is not inside a
-callback, reads one packet a call, and drops its socket when it is done with it, which shows as `socket() is None`.
+DIALLING, then CONNACK, then OPEN, then LEAVING while a DISCONNECT is on its way out. paho writes at once when it is
+not inside a callback, reads one packet a call, and drops its socket when it is done, which shows as `socket() is None`.
 Callbacks are plain functions with the link as user data, so a connection needs no closures and leaves no cycles.
 """
 
 import select
 import socket
 from enum import IntEnum
-from typing import Any
 
-from paho.mqtt import __version__ as paho_version
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from engine.adapters.net.dial import Dial
-from engine.adapters.net.stream import TlsStream
-from engine.errors import Failure, LocalProtocolError, Outcome, SettingsError
+from engine.adapters.net.prepared import PreparedClient
+from engine.adapters.net.stream import PlainStream
+from engine.adapters.net.websocket import WebSocketStream
+from engine.errors import Failure, LocalProtocolError, Outcome
 from engine.ports import Clock
-from engine.protocol import mqtt
+from engine.protocol import http, mqtt
 from engine.protocol.status import outcome_of_connack
 
 REFUSED = 0x80
@@ -33,32 +33,20 @@ CONNACK = b"\x20\x02"
 class Stage(IntEnum):
     """How far the conversation has come."""
 
+    DIALLING = 0
     CONNACK = 1
     OPEN = 2
     LEAVING = 3
 
 
-class PreparedClient(paho.Client):
-    """A paho client on a stream that is ready; the one private hook of paho that we use."""
-
-    prepared: TlsStream | None = None
-
-    def _create_socket(self) -> Any:
-        stream, self.prepared = self.prepared, None
-        return stream
-
-
-def require_hook() -> None:
-    """Refuse a paho that would dial by itself. Raises SettingsError."""
-    if not hasattr(paho.Client, "_create_socket") or not paho_version.startswith("2."):
-        found = f"version {paho_version} is installed; 2.x, which can be given a prepared socket, is needed"
-        raise SettingsError({"paho-mqtt": found})
-
-
 class Link:
-    """The life of one connection after its TLS handshake. Events go to the list it was given."""
+    """The life of one connection, from Connect to Disconnected. Events go to the list it was given.
+
+    `dial` is there while it is dialled, `socket` from then on.
+    """
 
     __slots__ = (
+        "_asked",
         "_client",
         "_clock",
         "_events",
@@ -67,31 +55,37 @@ class Link:
         "_rc",
         "_stream",
         "_tags",
-        "_topics",
         "channel",
         "command",
+        "dial",
         "mask",
         "socket",
         "stage",
     )
 
-    def __init__(self, dial: Dial, clock: Clock, events: list[tuple[int, mqtt.Event]]) -> None:
-        assert dial.socket is not None
-        self.channel, self.command, self.mask = dial.channel, dial.command, dial.mask
-        self.socket: socket.socket = dial.socket
-        self.stage = Stage.CONNACK
+    def __init__(
+        self, channel: int, command: mqtt.Connect, clock: Clock, events: list[tuple[int, mqtt.Event | http.Event]]
+    ) -> None:
+        self.channel, self.command, self.mask = channel, command, 0
+        self.dial: Dial | None = None
+        self.socket: socket.socket | None = None
+        self.stage = Stage.DIALLING
         self._clock, self._events = clock, events
+
+    def open(self, dial: Dial) -> int:
+        """Send CONNECT on what was dialled. Here and below: the events to wait for, 0 when the connection is over."""
+        command = self.command
+        self.dial, self.socket, self.mask = None, dial.socket, dial.mask
+        self.stage = Stage.CONNACK
         self._marks = (dial.began_at, dial.tcp_at, dial.tls_at)
-        self._stream = dial.stream()
-        self._client = _client(self, self.command)
+        stream = dial.stream()
+        assert not isinstance(stream, PlainStream)
+        self._stream = WebSocketStream(stream, command.host, command.port) if command.websocket else stream
         self._tags: dict[int, int] = {}
-        self._topics: dict[int, str] = {}
+        self._asked: dict[int, mqtt.Subscribe | mqtt.Unsubscribe] = {}
         self._malformed = False
         self._rc = MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def open(self) -> int:
-        """Send CONNECT. Here and below: the events to wait for, 0 when the connection is over."""
-        command = self.command
+        self._client = _client(self, command)
         self._client.prepared = self._stream
         self._client.connect(command.host, command.port, command.keep_alive_s)
         return self._wanted()
@@ -126,7 +120,18 @@ class Link:
             except ValueError as error:
                 raise LocalProtocolError(f"cannot subscribe to {command.topic}") from error
             if mid is not None:
-                self._topics[mid] = command.topic
+                self._asked[mid] = command
+        return self._wanted()
+
+    def unsubscribe(self, command: mqtt.Unsubscribe) -> int:
+        """Send UNSUBSCRIBE."""
+        if self._may_send():
+            try:
+                _, mid = self._client.unsubscribe(command.topic)
+            except ValueError as error:
+                raise LocalProtocolError(f"cannot unsubscribe from {command.topic}") from error
+            if mid is not None:
+                self._asked[mid] = command
         return self._wanted()
 
     def publish(self, command: mqtt.Publish) -> int:
@@ -143,8 +148,10 @@ class Link:
         return self._wanted()
 
     def leave(self) -> int:
-        """Send DISCONNECT; over as soon as it is on its way."""
+        """Send DISCONNECT; over as soon as it is on its way, or at once where CONNECT has not left either."""
         self.stage = Stage.LEAVING
+        if not self._stream.is_open:
+            return 0
         self._client.disconnect()
         return self._wanted()
 
@@ -158,7 +165,9 @@ class Link:
         return Failure(Outcome.DISCONNECTED, ended or "keep-alive", "the connection ended")
 
     def free(self) -> None:
-        """Let go of the client, so that both are freed at once."""
+        """Let go of the client, if there is one, so that both are freed at once."""
+        if self.socket is None:
+            return
         self._client.user_data_set(None)
         del self._client, self._stream
 
@@ -175,9 +184,17 @@ class Link:
 
     def subscribed(self, mid: int, granted: int) -> None:
         """SUBACK came."""
-        topic = self._topics.pop(mid, None)
-        if topic is not None:
-            self.report(mqtt.Subscribed(self._clock.now(), topic, granted))
+        command = self._asked.get(mid)
+        if type(command) is mqtt.Subscribe:
+            del self._asked[mid]
+            self.report(mqtt.Subscribed(self._clock.now(), command.topic, granted))
+
+    def unsubscribed(self, mid: int) -> None:
+        """UNSUBACK came."""
+        command = self._asked.get(mid)
+        if type(command) is mqtt.Unsubscribe:
+            del self._asked[mid]
+            self.report(mqtt.Unsubscribed(self._clock.now(), command.topic))
 
     def published(self, mid: int) -> None:
         """PUBACK came, or a QoS 0 message left."""
@@ -205,6 +222,8 @@ class Link:
         CONNECT left before the reset came, as it does on any real network.
         """
         stream = self._stream
+        if stream.refusal is not None:
+            return stream.refusal
         head, ended = stream.head, stream.ended
         if head[:2] == CONNACK and head[3:] > b"\0":
             return Failure(outcome_of_connack(head[3]), f"connack {head[3]}", "the server refused the connection")
@@ -214,7 +233,7 @@ class Link:
         return None if stream.has_sent else Failure(Outcome.NETWORK, ended, "the connection ended before MQTT began")
 
     def _may_send(self) -> bool:
-        if self.stage is Stage.CONNACK:
+        if self.stage < Stage.OPEN:
             raise LocalProtocolError(f"channel {self.channel} is not connected yet")
         return self.stage is Stage.OPEN
 
@@ -240,6 +259,7 @@ def _client(link: Link, command: mqtt.Connect) -> PreparedClient:
     client.username_pw_set(command.username, command.password)
     client.on_connect = _on_connect
     client.on_subscribe = _on_subscribe
+    client.on_unsubscribe = _on_unsubscribe
     client.on_publish = _on_publish
     client.on_message = _on_message
     return client
@@ -254,6 +274,10 @@ def _on_connect(_c: paho.Client, link: Link, _flags: object, reason: ReasonCode,
 
 def _on_subscribe(_c: paho.Client, link: Link, mid: int, reasons: list[ReasonCode], _p: Properties | None) -> None:
     link.subscribed(mid, reasons[0].value if reasons else REFUSED)
+
+
+def _on_unsubscribe(_c: paho.Client, link: Link, mid: int, _reasons: object, _p: Properties | None) -> None:
+    link.unsubscribed(mid)
 
 
 def _on_publish(_c: paho.Client, link: Link, mid: int, _reason: ReasonCode, _p: Properties | None) -> None:

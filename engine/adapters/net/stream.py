@@ -1,10 +1,16 @@
-"""What paho takes for a socket: a finished TLS connection that answers the way a non-blocking socket would."""
+"""What paho takes for a socket: a finished TLS connection that answers the way a non-blocking socket would.
 
+HTTP talks over the same, and over TCP alone where it is not encrypted.
+"""
+
+import errno
 import socket
+from typing import ClassVar
 
 from OpenSSL import SSL
 
 from engine.adapters.net.tls import READ_BYTES, end_of, forget_errors
+from engine.errors import Failure
 
 HEAD_BYTES = 4
 """A CONNACK is four bytes. Source: MQTT 3.1.1 section 3.2."""
@@ -31,6 +37,10 @@ class TlsStream:
         "read_wants_write",
         "write_wants_read",
     )
+
+    is_open: ClassVar[bool] = True
+    refusal: ClassVar[Failure | None] = None
+    """A stream with a greeting of its own (`websocket`) is not open at once, and may be refused."""
 
     def __init__(self, connection: SSL.Connection, sock: socket.socket) -> None:
         """sock is what the connection runs on."""
@@ -112,3 +122,53 @@ class TlsStream:
         if len(self.head) < HEAD_BYTES:
             self.head = (self.head + data)[:HEAD_BYTES]
         return data
+
+
+class PlainStream:
+    """recv and send over TCP alone, with errors as `TlsStream` has them."""
+
+    __slots__ = ("_socket", "ended", "has_sent")
+
+    read_wants_write: ClassVar[bool] = False
+    write_wants_read: ClassVar[bool] = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        """sock is connected and does not block."""
+        self._socket = sock
+        self.ended = ""
+        self.has_sent = False
+
+    def recv(self, size: int) -> bytes:
+        """At least one byte, b"" at the end. Raises BlockingIOError when there is none yet, and ConnectionError."""
+        try:
+            data = self._socket.recv(size)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise self._broken(error) from error
+        if not data:
+            self.ended = "EOF"
+        return data
+
+    def send(self, data: bytes | bytearray) -> int:
+        """How much of data was taken. Raises BlockingIOError when nothing was, and ConnectionError."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise self._broken(error) from error
+        self.has_sent = True
+        return sent
+
+    def pending(self) -> bool:
+        """Never: the descriptor announces every byte."""
+        return False
+
+    def left_unread(self) -> bool:
+        """Never: there is no alert without TLS."""
+        return False
+
+    def _broken(self, error: OSError) -> ConnectionError:
+        self.ended = self.ended or errno.errorcode.get(error.errno or 0, "EOF")
+        return ConnectionError(self.ended)

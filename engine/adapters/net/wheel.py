@@ -18,6 +18,9 @@ class Wheel[T: Hashable]:
         self._at = 0
         self._next_at = 0.0
 
+    def __contains__(self, thing: T) -> bool:
+        return thing in self._slot_of
+
     @property
     def next_at(self) -> float:
         """When to look again; never, while nothing is on the wheel."""

@@ -1,37 +1,43 @@
 """The loop: every connection of a process on one epoll, no thread and no timer per device.
 
 `send` acts at once and `wait` polls; both leave events in one list, which `wait` empties. A descriptor belongs to a
-Dial until its handshake is done and to a Link from then on. Ends come from many places (a read, a write, a command,
-the wheel) and meet in `_end`, where the descriptor is forgotten before it is closed: the kernel hands the number out
-again at once. For the same reason queued dials start only when the events at hand have all been served.
+Dial until its handshake is done, from then on to a Link (MQTT) or a Line (HTTP), whose exchanges `calls` keeps. Ends
+of a link come from many places (a read, a write, a command, the wheel) and meet in `_end`.
 
-Handshakes in flight are capped. A dial that waits for its turn waits on our account: the parts in Connected begin
-with the dial itself, and whoever sent Connect knows since when it waits. No dial times out here: a caller that
-gives up sends Disconnect.
+Dials in flight are capped (`dialler`). Nothing times out here: a caller that gives up sends Disconnect or Abandon.
 """
 
 import os
 import select
 import threading
-from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
-from engine.adapters.net.dial import Dial, Network
-from engine.adapters.net.link import Link, Stage, require_hook
+from engine.adapters.net.calls import Call, Calls
+from engine.adapters.net.dial import Dial, Endpoint, Network
+from engine.adapters.net.dialler import Dialler
+from engine.adapters.net.line import Line
+from engine.adapters.net.link import Link, Stage
+from engine.adapters.net.prepared import require_hook
+from engine.adapters.net.watch import Watch
 from engine.adapters.net.wheel import Wheel
 from engine.errors import Failure, LocalProtocolError
 from engine.ports import Clock
-from engine.protocol import mqtt
+from engine.protocol import http, mqtt
 
 EVENTS_A_POLL = 512
 LONGEST_POLL_S = 60.0
 LINGER_S = 5.0
 """How long a DISCONNECT may wait for a peer that does not read."""
+SWEEP_S = 10.0
+"""How often idle HTTP connections are looked through."""
 
 
 class EpollWire:
-    """`Wire` over paho-mqtt clients, on TLS 1.2 or later with chain and host name always verified.
+    """`Wire` over paho-mqtt and h11, on TLS 1.2 or later with chain and host name always verified.
+
+    An http URL goes over TCP alone. HTTP connections are kept for the next request to the same server by the same
+    identity, of whatever channel.
 
     The first look-up of a host name blocks; it is remembered for a minute (`hosts`).
     """
@@ -52,49 +58,57 @@ class EpollWire:
         require_hook()
         self._clock = clock
         self._network = Network(clock, ca_file=ca_file, source_addresses=source_addresses)
-        self._handshakes = handshakes
-        self._channels: dict[int, Dial | Link] = {}
-        self._peers: dict[int, Dial | Link] = {}
-        self._queue: deque[Dial] = deque()
-        self._dials: set[Dial] = set()
-        self._wheel: Wheel[Link] = Wheel()
-        self._events: list[tuple[int, mqtt.Event]] = []
-        self._epoll = select.epoll()
+        self._events: list[tuple[int, mqtt.Event | http.Event]] = []
+        self._watch = Watch()
+        self._epoll, self._peers = self._watch.epoll, self._watch.peers
+        self._dialler = Dialler(self._watch, at_once=handshakes, arrived=self._dialled, failed=self._undialled)
+        self._channels: dict[int, Link] = {}
+        self._calls = Calls(self._network, self._watch, self._dialler, self._events)
+        self._wheel: Wheel[Link | Calls] = Wheel()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._bell_lock = threading.Lock()
         self._epoll.register(self._bell, select.EPOLLIN)
 
     @property
     def open_connections(self) -> int:
-        """How many descriptors are held by connections and dials."""
+        """How many descriptors are held by connections, idle ones too, and by dials."""
         return len(self._peers)
 
-    def send(self, channel: int, command: mqtt.Command) -> None:
+    def send(self, channel: int, command: mqtt.Command | http.Command) -> None:
         """Carry out a command. Raises LocalProtocolError on one that makes no sense now.
 
-        Subscribe and Publish on a closed channel are dropped: its Disconnected is on the way to the caller.
+        Subscribe, Unsubscribe and Publish on a closed channel are dropped: its Disconnected is on the way to the
+        caller.
         """
-        peer = self._channels.get(channel)
+        link = self._channels.get(channel)
         match command:
             case mqtt.Publish():
-                if peer is not None:
-                    self._settle(link := _up(peer), link.publish(command))
+                if link is not None:
+                    self._settle(link, link.publish(command))
             case mqtt.Subscribe():
-                if peer is not None:
-                    self._settle(link := _up(peer), link.subscribe(command))
+                if link is not None:
+                    self._settle(link, link.subscribe(command))
+            case mqtt.Unsubscribe():
+                if link is not None:
+                    self._settle(link, link.unsubscribe(command))
             case mqtt.Connect():
-                if peer is not None:
+                if link is not None:
                     raise LocalProtocolError(f"channel {channel} is open already")
-                self._channels[channel] = dial = Dial(channel, command, self._network)
-                self._queue.append(dial)
-                self._dial_queued()
+                self._connect(channel, command)
             case mqtt.Disconnect():
-                if peer is not None:
-                    self._leave(peer)
+                if link is not None:
+                    self._leave(link)
+            case http.Request():
+                self._calls.ask(channel, command)
+                self._dialler.start_queued()
+                if self._calls not in self._wheel:
+                    self._wheel.put(self._calls, SWEEP_S)
+            case http.Abandon():
+                self._calls.abandon(channel)
             case _:
                 assert_never(command)
 
-    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event]]:
+    def wait(self, until: float) -> Sequence[tuple[int, mqtt.Event | http.Event]]:
         """Events by channel, in order; empty when the clock reaches until or someone called wake."""
         woken = False
         while True:
@@ -116,15 +130,16 @@ class EpollWire:
 
     def close(self) -> None:
         """Drop every connection at once and free everything; twice is once."""
-        for peer in list(self._channels.values()):
-            self._end(peer, None)
+        for link in list(self._channels.values()):
+            self._end(link, None)
+        self._calls.close()
+        self._dialler.clear()
         self._events.clear()
-        self._queue.clear()
         with self._bell_lock:
             if self._bell >= 0:
                 os.close(self._bell)
                 self._bell = -1
-        self._epoll.close()
+        self._watch.close()
 
     def _turn(self, timeout_s: float) -> bool:
         """Serve what is ready within timeout_s; true if someone called wake."""
@@ -135,98 +150,74 @@ class EpollWire:
             if type(peer) is Link:
                 self._settle(peer, peer.serve(mask))
             elif type(peer) is Dial:
-                self._advance(peer)
+                self._dialler.advance(peer)
+            elif type(peer) is Line:
+                self._calls.serve(peer)
             elif fd == self._bell:
                 os.eventfd_read(fd)
                 woken = True
-        for link in self._wheel.turn(self._clock.now()):
-            if link.stage is Stage.LEAVING:
-                self._end(link, None)
+        for due in self._wheel.turn(self._clock.now()):
+            if type(due) is Link:
+                self._look_after(due)
             else:
-                self._watch(link)
-                self._settle(link, link.keep_alive())
-        self._dial_queued()
+                self._calls.sweep()
+                if self._calls.in_use:
+                    self._wheel.put(self._calls, SWEEP_S)
+        self._dialler.start_queued()
         return woken
 
-    def _dial_queued(self) -> None:
-        while self._queue and len(self._dials) < self._handshakes:
-            dial = self._queue.popleft()
-            if self._channels.get(dial.channel) is dial:  # nobody gave up on it meanwhile
-                self._dials.add(dial)
-                self._begin(dial, dial.start())
+    def _connect(self, channel: int, command: mqtt.Connect) -> None:
+        self._channels[channel] = link = Link(channel, command, self._clock, self._events)
+        link.dial = Dial(Endpoint(command.host, command.port, command.identity), link, self._network)
+        self._dialler.queue(link.dial)
+        self._dialler.start_queued()
 
-    def _begin(self, dial: Dial, wanted: int | Failure) -> None:
-        """Wait for a dial that has just got a descriptor, or end it."""
-        if isinstance(wanted, Failure):
-            self._end(dial, wanted)
-            return
-        assert dial.socket is not None
-        dial.mask = wanted
-        self._peers[dial.socket.fileno()] = dial
-        self._epoll.register(dial.socket, wanted)
+    def _dialled(self, owner: object, dial: Dial) -> None:
+        if type(owner) is Link:
+            wanted = owner.open(dial)
+            self._watch.hand_over(owner)
+            self._keep_in_view(owner)
+            self._settle(owner, wanted)
+        elif type(owner) is Call:
+            self._calls.dialled(owner, dial)
 
-    def _advance(self, dial: Dial) -> None:
-        wanted = dial.advance()
-        if isinstance(wanted, Failure):
-            if dial.has_more:
-                self._forget(dial)
-                self._begin(dial, dial.start_next(wanted))
-            else:
-                self._end(dial, wanted)
-        elif wanted:
-            self._await(dial, wanted)
-        else:
-            self._open(dial)
+    def _undialled(self, owner: object, failure: Failure) -> None:
+        if type(owner) is Link:
+            self._end(owner, failure)
+        elif type(owner) is Call:
+            self._calls.undialled(owner, failure)
 
-    def _open(self, dial: Dial) -> None:
-        link = Link(dial, self._clock, self._events)
-        self._dials.discard(dial)
-        self._channels[link.channel] = self._peers[link.socket.fileno()] = link
-        self._watch(link)
-        self._settle(link, link.open())
+    def _leave(self, link: Link) -> None:
+        if link.stage is Stage.DIALLING:
+            self._end(link, None)
+        elif link.stage is not Stage.LEAVING:
+            self._wheel.put(link, LINGER_S)
+            self._settle(link, link.leave())
 
-    def _leave(self, peer: Dial | Link) -> None:
-        if isinstance(peer, Dial):
-            self._end(peer, None)
-        elif peer.stage is not Stage.LEAVING:
-            self._wheel.put(peer, LINGER_S)
-            self._settle(peer, peer.leave())
-
-    def _watch(self, link: Link) -> None:
+    def _keep_in_view(self, link: Link) -> None:
         self._wheel.put(link, link.command.keep_alive_s / 4)
+
+    def _look_after(self, link: Link) -> None:
+        if link.stage is Stage.LEAVING:
+            self._end(link, None)
+        else:
+            self._keep_in_view(link)
+            self._settle(link, link.keep_alive())
 
     def _settle(self, link: Link, wanted: int) -> None:
         """Wait for what the link wants next, or end it when it wants nothing."""
-        if wanted:
-            self._await(link, wanted)
-        else:
+        if not wanted:
             self._end(link, None if link.stage is Stage.LEAVING else link.failure())
+        elif wanted != link.mask:
+            self._watch.expect(link, wanted)
 
-    def _await(self, peer: Dial | Link, wanted: int) -> None:
-        if wanted != peer.mask and peer.socket is not None:
-            peer.mask = wanted
-            self._epoll.modify(peer.socket, wanted)
-
-    def _end(self, peer: Dial | Link, failure: Failure | None) -> None:
+    def _end(self, link: Link, failure: Failure | None) -> None:
         """Forget a connection and say so; without a failure it was asked for."""
-        self._forget(peer)
-        del self._channels[peer.channel]
-        if isinstance(peer, Dial):
-            self._dials.discard(peer)
-        else:
-            self._wheel.take(peer)
-            peer.free()
-        self._events.append((peer.channel, mqtt.Disconnected(self._clock.now(), failure is None, failure)))
-
-    def _forget(self, peer: Dial | Link) -> None:
-        """Order matters here: off the tables and the epoll first, then closed."""
-        if peer.socket is not None and peer.socket.fileno() >= 0:
-            del self._peers[peer.socket.fileno()]
-            self._epoll.unregister(peer.socket)
-            peer.socket.close()
-
-
-def _up(peer: Dial | Link) -> Link:
-    if isinstance(peer, Dial):
-        raise LocalProtocolError(f"channel {peer.channel} is not connected yet")
-    return peer
+        if link.dial is not None:
+            self._dialler.drop(link.dial)
+            link.dial = None
+        self._watch.forget(link)
+        self._wheel.take(link)
+        link.free()
+        del self._channels[link.channel]
+        self._events.append((link.channel, mqtt.Disconnected(self._clock.now(), failure is None, failure)))

@@ -16,7 +16,7 @@ class Pacing:
     def __init__(self, due: Callable[[int, int], float | None], shape: Shape) -> None:
         self._due, self._unprovisioned, self._max = due, shape.unprovisioned, shape.max_in_flight
         size = shape.size
-        held = shape.state or {"next": [0] * size, "outstanding": [[] for _ in range(size)]}
+        held = shape.state or {"next": [0] * size, "outstanding": {}}
         self._next: list[int] = [int(k) for k in held["next"]]
         self._heap: list[tuple[float, int]] = []
         self._running: dict[int, int] = {}
@@ -24,7 +24,7 @@ class Pacing:
         self._ready: deque[int] = deque()
         self._lost: list[tuple[int, Drop]] = []
         for device in range(size):
-            self._restore(device, held["outstanding"][device])
+            self._restore(device, held["outstanding"].get(str(device), ()))
             self._push(device)
 
     def next_due(self) -> float:
@@ -66,12 +66,12 @@ class Pacing:
 
     def state(self) -> Mapping[str, Any]:
         """See Roster."""
-        outstanding: list[list[int]] = [[] for _ in self._next]
+        outstanding: dict[str, list[int]] = {}
         for points in (self._running, self._waiting):
             for device, point in points.items():
-                outstanding[device].append(point)
+                outstanding.setdefault(str(device), []).append(point)
         for device, drop in self._lost:
-            outstanding[device].append(drop.point)
+            outstanding.setdefault(str(device), []).append(drop.point)
         return {"next": list(self._next), "outstanding": outstanding}
 
     def _arrive(self, device: int, point: int, due: float) -> Iterable[Call]:
@@ -86,7 +86,8 @@ class Pacing:
             self._waiting[device] = point
             self._ready.append(device)
             return ()
-        return (self._go(device, point),)
+        self._running[device] = point
+        return (Go(device, point, due),)
 
     def _go(self, device: int, point: int) -> Go:
         self._running[device] = point

@@ -8,6 +8,7 @@ Closed executors belong to their devices. `Once` starts each device once. `Pacin
 a point that comes while the device is busy waits for it, points that pass meanwhile are dropped as `busy`. `MaxRate`
 has no grid: a device starts again as soon as it is free, or has rested where its iteration failed.
 `Arrivals`, the open executor, belongs to nobody: a point takes the device that has been free longest, and never waits.
+`RateSearch` hands out arrivals at one rate after the other.
 
 Devices are numbered 0 … size-1 within the batch. Times are seconds since the load's start.
 """
@@ -42,13 +43,14 @@ type Call = Go | Drop
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What every roster needs to know: devices, which of them have no certificate, how many may be busy at a time,
-    and the state to go on from, None at the beginning."""
+    """What every roster needs to know: devices, which of them are not ready, how many may be busy at a time, and the
+    state to go on from, None at the beginning. rests: a device of an open executor rests as long as it was told to."""
 
     size: int
     unprovisioned: frozenset[int] = frozenset()
     max_in_flight: int = 10_000_000
     state: Mapping[str, Any] | None = None
+    rests: bool = False
 
 
 class Roster(Protocol):

@@ -3,23 +3,24 @@
 Source: DPS documentation, "Symmetric key attestation", section "Group enrollments"; DPS MQTT support, "Connect".
 """
 
-from engine.device.identity import Device
-from engine.protocol import dps, mqtt, sas
+import math
+from dataclasses import dataclass, field
+
+from engine.device.proof import Claimant, Proof
+from engine.protocol import dps, sas
 
 TOKEN_LIFE_S = 3600
-"""As long as Microsoft's device SDKs make theirs."""
+"""As long as Microsoft's device SDKs make theirs; longer only where a registration may take longer."""
 
 
-def dial(device: Device, now_wall: float) -> mqtt.Connect:
-    """The connect to the device's provisioning service; now_wall is unix seconds."""
-    service = device.dps
-    resource = dps.sas_resource(service.id_scope, device.device_id)
-    key = sas.derive_key(service.group_key, device.device_id)
-    return mqtt.Connect(
-        host=service.host,
-        port=service.port,
-        client_id=device.device_id,
-        username=dps.username(service.id_scope, device.device_id),
-        password=sas.token(resource, key, int(now_wall) + TOKEN_LIFE_S, "registration"),
-        keep_alive_s=device.setup.keep_alive_s,
-    )
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """The enrollment group's key, raw and not base64."""
+
+    key: bytes = field(repr=False)
+
+    def prove(self, claimant: Claimant, *, now: float, until: float) -> Proof:
+        """A token for the device's own registration."""
+        resource = dps.sas_resource(claimant.id_scope, claimant.registration_id)
+        key = sas.derive_key(self.key, claimant.registration_id)
+        return Proof(sas.token(resource, key, max(int(now) + TOKEN_LIFE_S, math.ceil(until)), sas.POLICY))

@@ -1,5 +1,7 @@
 """Connecting to the hub with the issued certificate, and leaving it."""
 
+from dataclasses import replace
+
 from engine.device.identity import Device
 from engine.device.script import Begin, End, Mark, Script, StepFailed
 from engine.device.steps.waiting import DISCONNECT_WITHIN_S, dial, disconnect, expect, with_retries
@@ -32,6 +34,16 @@ def connect_bare(device: Device) -> Script[None]:
         )
 
 
+def connect_anew(device: Device, *, subscribe: bool, clean_session: bool) -> Script[None]:
+    """A new hub connection, subscribed or not, that goes on with its session or not, whatever the spec says of that."""
+    yield from with_retries(
+        device,
+        lambda: _dial(device, subscribe=subscribe, clean_session=clean_session),
+        attempts=device.setup.attempts.connect,
+        operation=Operation.HUB_CONNECT,
+    )
+
+
 def connected(_device: Device) -> Script[None]:
     """The iteration is told how long it took until here: what a storm is about."""
     yield Mark("connected")
@@ -51,8 +63,8 @@ def leave(device: Device) -> Script[None]:
         yield End(Operation.HUB_DISCONNECT, failure)
 
 
-def _dial(device: Device, *, subscribe: bool) -> Script[None]:
-    """One attempt, from dial to SUBACK, or to CONNACK where nothing is subscribed.
+def _dial(device: Device, *, subscribe: bool, clean_session: bool | None = None) -> Script[None]:
+    """One attempt, from dial to SUBACK, or to CONNACK where nothing is subscribed; clean_session None is the spec's.
 
     Source: IoT Hub MQTT support, "Using the MQTT protocol directly".
     """
@@ -60,7 +72,10 @@ def _dial(device: Device, *, subscribe: bool) -> Script[None]:
     until = (yield Begin(Operation.HUB_CONNECT, device.setup.timeouts.connect)) + device.setup.timeouts.connect
     try:
         _refuse_blocked(device)
-        connected = yield from dial(device, device.dial_hub(), until)
+        command = device.dial_hub()
+        if clean_session is not None:
+            command = replace(command, clean_session=clean_session)
+        connected = yield from dial(device, command, until)
         parts: tuple[tuple[str, float], ...] = (
             ("tcp", connected.tcp_s),
             ("tls", connected.tls_s),

@@ -4,16 +4,20 @@ Source: DPS MQTT support, "Registering a device" and "Polling for registration o
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
-from engine.device.attestations import symmetric
+from engine.device.conversations.conversation import Conversation, Parts
+from engine.device.conversations.https import OverHttps
+from engine.device.conversations.mqtt import OverMqtt
 from engine.device.identity import Device
 from engine.device.script import Begin, End, Script, StepFailed, Unmatched
+from engine.device.setup import DpsTransport
 from engine.device.steps.connect import blocked, leave
 from engine.device.steps.save import save
-from engine.device.steps.waiting import dial, disconnect, expect, rest, with_retries
-from engine.errors import Failure, Outcome, RemoteProtocolError
+from engine.device.steps.waiting import disconnect, rest, with_retries
+from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
-from engine.protocol import dps, mqtt, x509
+from engine.protocol import x509
 
 POLL_AFTER_S = 2.0
 """Where the service names no retry-after, as in Microsoft's SDKs."""
@@ -35,8 +39,9 @@ def _attempt(device: Device) -> Script[None]:
     within_s = device.setup.timeouts.register
     began: float = yield Begin(Operation.DPS_REGISTER, within_s)
     try:
-        dialled = yield from reach(device, began=began, until=began + within_s)
-        assigned = yield from ask(device, key, until=began + within_s)
+        talk = converse(device, began=began, until=began + within_s)
+        reached = yield from talk.reach()
+        assigned = yield from ask(device, talk, key, asked_at=reached.at, until=began + within_s)
         refuse_blocked(device, assigned)
         bundle = device.accept(assigned.hub, assigned.chain, key)
         unfit = x509.check_chain(bundle.chain, key, device.setup.wall_at_zero + assigned.at)
@@ -46,17 +51,14 @@ def _attempt(device: Device) -> Script[None]:
         yield End(Operation.DPS_REGISTER, failed.failure)
         yield from hang_up(device)
         raise
-    yield End(Operation.DPS_REGISTER, parts=dialled + assigned.parts)
+    yield End(Operation.DPS_REGISTER, parts=reached.parts + assigned.parts)
     device.bundle = bundle
     yield from hang_up(device)
 
 
-type Parts = tuple[tuple[str, float], ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What DPS gave and when: parts are those of `dps.register` that follow the SUBACK, chain is DER, leaf first."""
+    """What DPS gave and when: parts are those of `dps.register` that follow the dial, chain is DER, leaf first."""
 
     hub: str
     chain: tuple[bytes, ...]
@@ -64,34 +66,28 @@ class Assigned:
     at: float
 
 
-def reach(device: Device, *, began: float, until: float) -> Script[Parts]:
-    """A connection to DPS that is subscribed to its answers, and the parts of `dps.register` it took."""
-    connected = yield from dial(device, symmetric.dial(device, device.setup.wall_at_zero + began), until)
-    yield mqtt.Subscribe(dps.RESPONSES)
-    subscribed = yield from expect(device, mqtt.Subscribed, until)
-    return (
-        ("tcp", connected.tcp_s),
-        ("tls", connected.tls_s),
-        ("connack", connected.connack_s),
-        ("suback", subscribed.at - connected.at),
-    )
+def converse(device: Device, *, began: float, until: float) -> Conversation:
+    """The conversation with the device's provisioning service, by its transport; nothing was said yet."""
+    match device.dps.transport:
+        case DpsTransport.MQTT | DpsTransport.MQTT_WS:
+            return OverMqtt(device, began, until)
+        case DpsTransport.HTTPS:
+            return OverHttps(device, began, until)
+        case _:
+            assert_never(device.dps.transport)
 
 
-def ask(device: Device, key: x509.PrivateKey, *, until: float) -> Script[Assigned]:
+def ask(device: Device, talk: Conversation, key: x509.PrivateKey, *, asked_at: float, until: float) -> Script[Assigned]:
     """What DPS assigns to the holder of the key, polls included; unchecked."""
-    rid = device.next_request_id()
-    csr = x509.build_csr(key, device.device_id)
-    asked_at: float = yield mqtt.Publish(dps.register_topic(rid), dps.register_payload(device.device_id, csr))
-    reply, accepted_at = yield from _reply(device, rid, until=until)
-    at = accepted_at
-    while reply.assignment is None:
-        wait_s = POLL_AFTER_S if reply.retry_after_s is None else reply.retry_after_s
-        yield from rest(device, min(at + wait_s, until))
-        rid = device.next_request_id()
-        yield mqtt.Publish(dps.poll_topic(rid, reply.operation_id), b"")
-        reply, at = yield from _reply(device, rid, until=until)
-    parts = (("accepted", accepted_at - asked_at), ("assigned", at - accepted_at))
-    return Assigned(reply.assignment.hub, reply.assignment.chain, parts, at)
+    first = answer = yield from talk.register(x509.build_csr(key, device.device_id))
+    while answer.reply.assignment is None:
+        wait_s = POLL_AFTER_S if answer.reply.retry_after_s is None else answer.reply.retry_after_s
+        yield from rest(device, min(answer.at + wait_s, until))
+        if answer.at + wait_s >= until:
+            raise StepFailed(Failure(Outcome.TIMEOUT))
+        answer = yield from talk.poll(answer.reply.operation_id)
+    parts = (("accepted", first.at - asked_at), ("assigned", answer.at - first.at))
+    return Assigned(answer.reply.assignment.hub, answer.reply.assignment.chain, parts, answer.at)
 
 
 def refuse_blocked(device: Device, assigned: Assigned) -> None:
@@ -101,24 +97,9 @@ def refuse_blocked(device: Device, assigned: Assigned) -> None:
 
 
 def hang_up(device: Device) -> Script[None]:
-    """The connection is closed; answers that nobody waited for are counted here, as no hub sent them."""
+    """The connection is closed where there is one; answers that nobody waited for are counted here, as no hub sent
+    them."""
     yield from disconnect(device)
     for _ in device.inbox:
         yield Unmatched(Operation.DPS_REGISTER)
     device.inbox.clear()
-
-
-def _reply(device: Device, rid: str, *, until: float) -> Script[tuple[dps.Reply, float]]:
-    """The answer to this request, and when it came; StepFailed where it is a refusal."""
-    while True:
-        received = yield from expect(device, mqtt.Received, until)
-        try:
-            reply = dps.parse_reply(received.topic, received.payload)
-        except RemoteProtocolError as broken:
-            raise StepFailed(Failure(Outcome.PROTOCOL, detail=str(broken))) from broken
-        if reply.rid != rid:
-            yield Unmatched(Operation.DPS_REGISTER)
-            continue
-        if reply.failure is not None:
-            raise StepFailed(reply.failure)
-        return reply, received.at

@@ -4,8 +4,12 @@ Theory of operation. The request is published once; three waits begin with it: i
 (`cert.accepted`) and the 200 (`cert.issued`). The hub pushes; nothing is polled. An error answer ends the step, and
 with it every wait still open. A lost connection ends only the wait for the PUBACK: the device connects and
 subscribes again and repeats the same request id if no 202 had come; a held-back 200 then arrives by itself. Past the
-deadline the waits are overdue but stay open, because an answer can still come: the device starts nothing else
-(`onPending: wait`) until it does, the operation expires, or the run is over. `path: dps` is `steps/reregister.py`.
+deadline the waits are overdue but stay open, because an answer can still come: until it does, the operation expires,
+or the run is over. With `onPending: wait` the device starts nothing else meanwhile. Otherwise it gives way: a start
+that comes due asks again, by which the older waits are lost, and names the older request where the mode is to replace
+it. The service may be working at it still, so its id outlives the script: `Device.pending`. A request that is refused
+before its 202 took nobody's place: the older one is what may still be open.
+`path: dps` is `steps/reregister.py`.
 
 Source: IoT Hub certificate renewal, "Renew over MQTT"; recorded scenarios of the public C# SDK preview (sequencing).
 """
@@ -39,16 +43,19 @@ def renew(device: Device) -> Script[None]:
 class _Request:
     """A request in flight. acknowledged and accepted: the waits for its PUBACK and its 202 have ended.
 
-    until is when to look up next.
+    older is the id of the request that it found pending. until is when to look up next. gives_way: past the deadline,
+    and the device need not wait any longer.
     """
 
     rid: str
     tag: int
     payload: bytes
+    older: str
     until: float
     acknowledged: bool = False
     accepted: bool = False
     expires_at: float = math.inf
+    gives_way: bool = False
 
     @property
     def message(self) -> mqtt.Publish:
@@ -61,13 +68,15 @@ def _attempt(device: Device) -> Script[None]:
     assert device.bundle is not None
     device.doing = "renewing"
     key = device.signing_key()
-    payload = credentials.request_payload(device.device_id, x509.build_csr(key, device.device_id))
+    csr = device.csr(key)
+    payload = credentials.request_payload(device.device_id, csr, _replaced(device))
     within_s = device.setup.timeouts.certificate
     began: float = yield Begin(Operation.CERT_REQUEST, within_s)
     yield Begin(Operation.CERT_ACCEPTED, within_s)
     yield Begin(Operation.CERT_ISSUED, within_s)
     rid = device.next_request_id()
-    request = _Request(rid, device.requests, payload, began + within_s)
+    request = _Request(rid, device.requests, payload, device.pending, began + within_s)
+    device.pending = rid
     try:
         chain = yield from _converse(device, request)
     except StepFailed as failed:
@@ -80,11 +89,22 @@ def _attempt(device: Device) -> Script[None]:
     yield from save(device)
 
 
+def _replaced(device: Device) -> str | None:
+    """What the request is to take the place of: any other, the one that may still be open, or none."""
+    match device.setup.on_pending:
+        case "replace-any":
+            return credentials.ANY
+        case "replace":
+            return device.pending or None
+        case _:
+            return None
+
+
 def _converse(device: Device, request: _Request) -> Script[tuple[bytes, ...]]:
     """The issued chain, DER, leaf first."""
     yield request.message
     while True:
-        event: Event = device.inbox.pop(0) if device.inbox else (yield Wait(request.until))
+        event: Event = device.inbox.pop(0) if device.inbox else (yield Wait(request.until, request.gives_way))
         match event:
             case mqtt.Published(tag=request.tag):
                 yield from _acknowledge(request)
@@ -96,8 +116,10 @@ def _converse(device: Device, request: _Request) -> Script[tuple[bytes, ...]]:
                 yield from _recover(device, request, event)
             case Expired():
                 if event.at >= request.expires_at:
+                    device.pending = ""
                     raise StepFailed(Failure(Outcome.LOST, "expired", "the operation expired with no answer"))
                 request.until = request.expires_at
+                request.gives_way = device.setup.on_pending != "wait"
             case _:
                 pass
 
@@ -145,9 +167,18 @@ def _answered(device: Device, request: _Request, message: mqtt.Received) -> Scri
         case credentials.Issued():
             yield from _accept(request)
             yield End(Operation.CERT_ISSUED)
+            device.pending = ""
             return answer.chain
         case credentials.Rejected():
+            device.pending = _left_pending(request, answer)
             raise StepFailed(answer.failure)
+
+
+def _left_pending(request: _Request, answer: credentials.Rejected) -> str:
+    """What may still be open after an error answer."""
+    if answer.failure.outcome is Outcome.CONFLICT:
+        return answer.active_rid
+    return "" if request.accepted or answer.failure.outcome is Outcome.PRECONDITION else request.older
 
 
 def _recover(device: Device, request: _Request, lost: mqtt.Disconnected) -> Script[None]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from engine.device.budget import Budget
 from engine.device.identity import Device
-from engine.device.script import Event, Expired, Pause, Retry, Script, StepFailed, Wait
+from engine.device.script import Event, Expired, Lap, Pause, Retry, Script, StepFailed, Wait
 from engine.errors import RETRIED, Failure, Outcome
 from engine.measure.operation import Operation
 from engine.protocol import mqtt
@@ -31,7 +32,8 @@ def expect[E: Event](device: Device, kind: type[E], until: float) -> Script[E]:
 
 
 def with_retries[R](device: Device, step: Callable[[], Script[R]], *, attempts: int, operation: Operation) -> Script[R]:
-    """What step gives, tried up to attempts times; only where another try can help, and after a back-off."""
+    """What step gives, tried up to attempts times; only where another try can help, after a back-off and within the
+    operation's budget."""
     attempt = 1
     while True:
         try:
@@ -40,8 +42,16 @@ def with_retries[R](device: Device, step: Callable[[], Script[R]], *, attempts: 
             if attempt >= attempts or failed.failure.outcome not in RETRIED:
                 raise
             yield Pause(device.backoff_s(attempt, failed.failure))
+        yield from _keep_to(device.setup.budgets.get(operation))
         yield Retry(operation)
         attempt += 1
+
+
+def _keep_to(budget: Budget | None) -> Script[None]:
+    """It is our turn, as far as the quota goes: booked only now, for moments booked ahead would be lost to others."""
+    if budget is not None:
+        now: float = yield Lap()
+        yield Pause(budget.book(now) - now)
 
 
 def rest(device: Device, until: float) -> Script[None]:

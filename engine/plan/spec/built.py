@@ -1,17 +1,14 @@
 """Which valid specs this version can carry out."""
 
 from collections.abc import Iterator
-from math import inf
 from typing import Final
 
 from engine.errors import Problem
 from engine.plan.field import format_duration
-from engine.plan.spec.devices import OnPending, Transport
 from engine.plan.spec.execution import Cleanup, Runner
 from engine.plan.spec.rules import ACTIVITY_LONGEST_S, length_path, outlasts_activity
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import Executor, Scenario
-from engine.plan.target import Attestation, DpsTransport, Target
+from engine.plan.spec.scenario import REGISTRY, Executor, Scenario
 
 SCENARIOS: Final = frozenset(
     {
@@ -20,18 +17,21 @@ SCENARIOS: Final = frozenset(
         Scenario.CERT_LIFECYCLE,
         Scenario.CONNECT_CHURN,
         Scenario.CONNECT_STORM,
+        Scenario.CERT_THROTTLE,
         Scenario.TELEMETRY,
+        Scenario.ADR_GET_PATCH,
+        Scenario.ADR_PATCH,
+        Scenario.HTTP_PROBE,
+        Scenario.CONFORMANCE,
     }
 )
-EXECUTORS: Final = frozenset(Executor) - {Executor.RATE_SEARCH}
-
 type Missing = tuple[bool, str, str, str]
 """Whether a field asks for something not built, its JSON pointer, what it asks for, and what is built."""
 
 
-def not_built(spec: RunSpec, target: Target) -> list[Problem]:
+def not_built(spec: RunSpec) -> list[Problem]:
     """What a valid spec asks of this version that it cannot do yet, field by field; nothing when it can run."""
-    asked = (*_of_choices(spec), *_of_extras(spec), *_of_thresholds(spec), *_of_target(target))
+    asked = (*_of_choices(spec), *_of_extras(spec), *_of_thresholds(spec))
     return [
         Problem(path, f"{what} is not built yet", instead) for is_missing, path, what, instead in asked if is_missing
     ]
@@ -39,14 +39,11 @@ def not_built(spec: RunSpec, target: Target) -> list[Problem]:
 
 def _of_choices(spec: RunSpec) -> Iterator[Missing]:
     """The closed lists of which only some words are built."""
-    certificate, load = spec.certificate, spec.load
     yield spec.scenario not in SCENARIOS, "/scenario", spec.scenario, _words(SCENARIOS)
-    yield load.executor not in EXECUTORS, "/load/executor", load.executor, _words(EXECUTORS)
-    yield certificate.on_pending is not OnPending.WAIT, "/certificate/onPending", certificate.on_pending, OnPending.WAIT
-    transport, runner = spec.connection.transport, spec.execution.runner
-    yield transport is not Transport.MQTT, "/connection/transport", transport, Transport.MQTT
+    runner = spec.execution.runner
     yield runner is Runner.JOB, "/execution/runner", runner, f"{Runner.AUTO} | {Runner.ACTIVITY}"
-    yield spec.cleanup is not Cleanup.KEEP, "/cleanup", spec.cleanup, Cleanup.KEEP
+    cleanups = (Cleanup.KEEP, Cleanup.DELETE) if spec.scenario in REGISTRY else (Cleanup.KEEP,)
+    yield spec.cleanup not in cleanups, "/cleanup", spec.cleanup, " | ".join(cleanups)
 
 
 def _of_extras(spec: RunSpec) -> Iterator[Missing]:
@@ -54,9 +51,6 @@ def _of_extras(spec: RunSpec) -> Iterator[Missing]:
     load, execution = spec.load, spec.execution
     lasts_long, length = outlasts_activity(spec), length_path(spec)
     waits_for_all = execution.start_barrier and load.executor is not Executor.ONCE
-    never_leaves = spec.connection.hold_s == inf and spec.scenario is not Scenario.TELEMETRY
-    yield never_leaves, "/connection/hold", "run", "a duration"
-    yield load.pacing.of_validity is not None, "/load/pacing/ofValidity", "pacing by validity", "interval"
     yield lasts_long, length, "a load that needs the runner job", f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"'
     yield waits_for_all, "/execution/startBarrier", f"a barrier for {load.executor}", "false"
     yield execution.cpu > 1, "/execution/cpu", "a replica's size", "≤ 1"
@@ -73,13 +67,5 @@ def _of_thresholds(spec: RunSpec) -> Iterator[Missing]:
         yield threshold.abort_on_fail, f"{path}/abortOnFail", "ending a run by a threshold", "false"
 
 
-def _of_target(target: Target) -> Iterator[Missing]:
-    for index, dps in enumerate(target.profile.dps):
-        whose = f"the profile {target.name}: dps/{index} with"
-        attests = dps.attestation is not Attestation.SYMMETRIC_KEY_GROUP
-        yield attests, "/target", f"{whose} {dps.attestation}", Attestation.SYMMETRIC_KEY_GROUP
-        yield dps.transport is not DpsTransport.MQTT, "/target", f"{whose} {dps.transport}", DpsTransport.MQTT
-
-
-def _words(words: frozenset[Scenario] | frozenset[Executor]) -> str:
+def _words(words: frozenset[Scenario]) -> str:
     return " | ".join(sorted(words))

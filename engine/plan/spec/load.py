@@ -11,6 +11,7 @@ from engine.plan.spec.judgement import EXPR, METRIC
 from engine.plan.spec.scenario import Executor
 
 DAY_S: Final = 86_400.0
+LEAST_INTERVAL_S: Final = 0.1
 _RATE: Final = Number(0, 100_000, above=True)
 
 
@@ -33,7 +34,7 @@ _SECONDS: Final[Mapping[TimeUnit, float]] = {TimeUnit.SECOND: 1.0, TimeUnit.MINU
 class Pacing(Section):
     """The per-device rhythm: an interval, or a share of the certificate's validity, compressed."""
 
-    interval_s: Annotated[float, Duration(0.1, DAY_S)] = 90.0
+    interval_s: Annotated[float, Duration(LEAST_INTERVAL_S, DAY_S)] = 90.0
     jitter: Annotated[float, Number(0, 1)] = 0.1
     of_validity: Annotated[float, Number(0.05, 0.99)] | None = None
     time_compression: Annotated[float, Number(1, 100_000)] = 1.0

@@ -8,7 +8,7 @@ from typing import Final
 from engine.errors import Problem, SpecError
 from engine.plan.field import format_duration
 from engine.plan.spec.demand import load_s
-from engine.plan.spec.devices import RenewalPath, Source
+from engine.plan.spec.devices import RenewalPath, Source, Verify
 from engine.plan.spec.execution import Runner
 from engine.plan.spec.judgement import ThresholdSpec
 from engine.plan.spec.load import DAY_S
@@ -21,6 +21,9 @@ SEARCH_DEVICES: Final = 5_000
 LEAST_RAMP_S: Final = 30.0
 QUOTA_SHARE: Final = 0.9
 """Paced work keeps to this share of a quota, so that it does not throttle itself."""
+
+STAYING: Final = frozenset({Scenario.TELEMETRY, Scenario.CERT_THROTTLE})
+"""Scenarios whose iterations need not leave the connection they work on."""
 
 _OVER_HTTP: Final = frozenset({Scenario.ADR_GET_PATCH, Scenario.ADR_PATCH, Scenario.HTTP_PROBE})
 
@@ -50,7 +53,12 @@ def batches_of(spec: RunSpec) -> int:
 
 
 def runs_in_waves(spec: RunSpec) -> bool:
-    """Whether batches may run after one another; everybody else shares one schedule and must run together."""
+    """Whether batches may run after one another; everybody else shares one schedule and must run together.
+
+    So does conformance, whose cases are dealt out by places in the schedule.
+    """
+    if spec.scenario is Scenario.CONFORMANCE:
+        return False
     return spec.load.executor is Executor.ONCE and not spec.execution.start_barrier
 
 
@@ -124,6 +132,19 @@ def _runner_lasts(spec: RunSpec) -> Iterator[Finding]:
         yield _finding(length_path(spec), message, allowed, "/execution/runner")
 
 
+def _hold_ends(spec: RunSpec) -> Iterator[Finding]:
+    """Only who has work to do on a connection can keep it for the whole run."""
+    if math.isinf(spec.connection.hold_s) and spec.scenario not in STAYING:
+        message = f'"run" is for {" and ".join(sorted(STAYING))}: {spec.scenario} goes on when the hold is over'
+        yield _finding("/connection/hold", message, '"0s" … "24h"', "/scenario")
+
+
+def _throttle_stays(spec: RunSpec) -> Iterator[Finding]:
+    if spec.scenario is Scenario.CERT_THROTTLE and spec.certificate.verify is Verify.RECONNECT:
+        message = f"{spec.scenario} renews without reconnecting"
+        yield _finding("/certificate/verify", message, f"{Verify.NONE} | {Verify.CHAIN}", "/scenario")
+
+
 def _backoff_grows(spec: RunSpec) -> Iterator[Finding]:
     backoff = spec.retries.backoff
     if backoff.max_s < backoff.base_s:
@@ -176,7 +197,10 @@ def _thresholds_fit(spec: RunSpec) -> Iterator[Finding]:
         yield from _unfit(threshold, f"/thresholds/{index}")
     if spec.load.executor is Executor.RATE_SEARCH:
         stop = spec.load.search.stop_when
-        yield from _unfit(ThresholdSpec(metric=stop.metric, expr=stop.expr), "/load/search/stopWhen")
+        path = "/load/search/stopWhen"
+        yield from _unfit(ThresholdSpec(metric=stop.metric, expr=stop.expr), path)
+        if BASELINE in stop.expr:
+            yield _finding(f"{path}/expr", "a rate is judged by itself: there is no baseline", "a number")
 
 
 def _unfit(threshold: ThresholdSpec, path: str) -> Iterator[Finding]:
@@ -197,6 +221,8 @@ RULES: Final[tuple[Rule, ...]] = (
     _ramp_fits,
     _in_flight_fits,
     _runner_lasts,
+    _hold_ends,
+    _throttle_stays,
     _backoff_grows,
     _weights_weigh,
     _cases_differ,

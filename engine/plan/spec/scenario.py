@@ -53,7 +53,9 @@ _PUBLISHING: Final = frozenset({Scenario.CERT_LIFECYCLE, Scenario.TELEMETRY})
 REGISTERING: Final = frozenset({Scenario.CERT_LIFECYCLE, Scenario.PROVISION})
 """Scenarios whose iteration registers the device: they leave nothing to provision beforehand."""
 
-_REGISTRY: Final = frozenset({Scenario.ADR_GET_PATCH, Scenario.ADR_PATCH})
+REGISTRY: Final = frozenset({Scenario.ADR_GET_PATCH, Scenario.ADR_PATCH})
+"""Scenarios that talk to the device registry, and to nothing else."""
+
 _CONFORMANCE: Final = frozenset({Scenario.CONFORMANCE})
 _EVERY: Final = frozenset(Scenario)
 
@@ -61,7 +63,7 @@ USED_BY_SCENARIOS: Mapping[str, frozenset[Scenario]] = {
     "/devices/count": _EVERY - _CONFORMANCE,
     "/devices/prefix": _EVERY - {Scenario.HTTP_PROBE},
     "/devices/startIndex": _EVERY - {Scenario.HTTP_PROBE},
-    "/devices/source": _DEVICE | _REGISTRY | _CONFORMANCE,
+    "/devices/source": _DEVICE | REGISTRY | _CONFORMANCE,
     "/devices/onInvalid": _DEVICE | _CONFORMANCE,
     "/certificate": _DEVICE | _CONFORMANCE,
     "/certificate/path": _RENEWING,
@@ -76,8 +78,8 @@ USED_BY_SCENARIOS: Mapping[str, frozenset[Scenario]] = {
     "/timeouts/connect": _DEVICE | _CONFORMANCE,
     "/timeouts/certificate": _RENEWING | _CONFORMANCE,
     "/timeouts/publish": _RENEWING | _PUBLISHING | _CONFORMANCE,
-    "/timeouts/http": _REGISTRY | {Scenario.HTTP_PROBE},
-    "/retries/register": _DEVICE | _CONFORMANCE,
+    "/timeouts/http": REGISTRY | {Scenario.HTTP_PROBE},
+    "/retries/register": _DEVICE | REGISTRY | _CONFORMANCE,
     "/retries/connect": _DEVICE | _CONFORMANCE,
     "/retries/renew": _RENEWING - {Scenario.CERT_THROTTLE},
     "/retries/backoff": _EVERY - {Scenario.HTTP_PROBE},
@@ -147,7 +149,12 @@ DEFAULTS: Mapping[Scenario, Mapping[str, Any]] = {
     Scenario.ADR_GET_PATCH: {"devices": {"prefix": "adrdev"}, "weights": {"get": 70, "patch": 30}},
     Scenario.ADR_PATCH: {"devices": {"prefix": "adrdev"}, "cleanup": "delete"},
     Scenario.HTTP_PROBE: {},
-    Scenario.CONFORMANCE: {},
+    Scenario.CONFORMANCE: {
+        "thresholds": [
+            {"metric": "conformance.case", "expr": "fail_rate==0"},
+            {"metric": "conformance.case:dropped", "expr": "count==0"},
+        ]
+    },
 }
 """What a scenario takes for granted instead of the defaults of the sections, as a spec would write it."""
 

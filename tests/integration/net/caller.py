@@ -5,6 +5,7 @@ import socket
 import time
 
 from engine.adapters.net.wire import EpollWire
+from engine.protocol import http
 from engine.protocol.mqtt import (
     Connect,
     Connected,
@@ -69,6 +70,25 @@ class Caller:
         assert self.next(channel, Published).tag == tag
         event = self.next(channel, Received)
         assert (event.topic, event.payload) == (topic, payload)
+
+    def ask(self, channel, url, method="GET", **fields):
+        """Send Request."""
+        self.wire.send(channel, http.Request(method, url, **fields))
+
+    def answer(self, channel, url, method="GET", **fields):
+        """Ask, and the response that must come next."""
+        self.ask(channel, url, method, **fields)
+        return self.next(channel, http.Responded).response
+
+    def unanswered(self, channel):
+        """The failure of the Unanswered that must come next, as (outcome, code)."""
+        failure = self.next(channel, http.Unanswered).failure
+        return failure.outcome, failure.code
+
+    def rest(self):
+        """Turn until everything at hand has been served, and hear that nothing was said."""
+        for _ in range(3):
+            assert not self.wire.wait(CLOCK.now() + 0.01)
 
 
 def free_port():

@@ -7,7 +7,7 @@ from integration.net.caller import CLOCK, PATIENCE_S, Caller
 from paho.mqtt import client as paho
 
 from doubles.tls_server import CONNECT, TlsServer, packet
-from engine.adapters.net import link as link_module
+from engine.adapters.net import prepared as prepared_module
 from engine.adapters.net.wire import EpollWire
 from engine.errors import LocalProtocolError, Outcome, SettingsError
 from engine.protocol.mqtt import (
@@ -55,7 +55,7 @@ def test_prepared_socket_goes_into_paho_and_connect_comes_out():
         def close(self):
             pass
 
-    client = link_module.PreparedClient(paho.CallbackAPIVersion.VERSION2, client_id="d")
+    client = prepared_module.PreparedClient(paho.CallbackAPIVersion.VERSION2, client_id="d")
     client.prepared = prepared = Prepared()
     client.connect("nowhere.invalid", 8883, 60)
     assert prepared.sent == packet(1, b"\0\4MQTT\4\2\0\x3c\0\1d")
@@ -64,7 +64,7 @@ def test_prepared_socket_goes_into_paho_and_connect_comes_out():
 
 def test_another_paho_is_refused(monkeypatch, authority):
     """Without the hook the wire does not start, and says why."""
-    monkeypatch.setattr(link_module, "paho_version", "1.6.1")
+    monkeypatch.setattr(prepared_module, "paho_version", "1.6.1")
     with pytest.raises(SettingsError, match=r"1\.6\.1"):
         EpollWire(CLOCK, ca_file=authority.ca_file)
 

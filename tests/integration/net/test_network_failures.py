@@ -1,5 +1,6 @@
 """Connections that never come to be, or are refused."""
 
+import resource
 import socket
 
 import pytest
@@ -16,18 +17,61 @@ def test_port_without_a_listener_is_a_network_failure(caller):
     assert caller.failure(1) == (Outcome.NETWORK, "ECONNREFUSED")
 
 
-def test_every_address_of_a_name_is_tried(authority, caller, server):
-    """The one that listens is found, and the parts go back to the first dial; the last refusal counts if none does."""
-    refused = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", free_port()))
-    takes = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
-    answers = {1: [refused, takes], 2: [refused, refused]}
-    caller.wire._network.hosts = Hosts(CLOCK, lambda _host, port, **_: answers[port])
-    before = CLOCK.now()
-    event = caller.up(1, 1)
-    assert event.at - event.tcp_s - event.tls_s - event.connack_s >= before
-    caller.connect(2, 2)
-    assert caller.failure(2) == (Outcome.NETWORK, "ECONNREFUSED")
-    assert caller.wire.open_connections == 1
+def test_every_address_of_a_name_is_tried(authority, caller):
+    """The one that listens is found, and the parts go back to the first dial; the first refusal counts if none does."""
+    with TlsServer(authority, names=("hub.test",)) as server:
+        refused = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", free_port()))
+        takes = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+        nowhere = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("255.255.255.255", 1))
+        answers = {1: [refused, takes], 2: [refused, nowhere], 3: [nowhere, refused]}
+        caller.wire._network.hosts = Hosts(CLOCK, lambda _host, port, **_: answers[port])
+        before = CLOCK.now()
+        event = caller.up(1, 1, host="hub.test")
+        assert event.at - event.tcp_s - event.tls_s - event.connack_s >= before
+        for channel, code in ((2, "ECONNREFUSED"), (3, "ENETUNREACH")):
+            caller.connect(channel, channel, host="hub.test")
+            assert caller.failure(channel) == (Outcome.NETWORK, code)
+        assert caller.wire.open_connections == 1
+        caller.wire.close()
+
+
+def test_names_under_localhost_lead_to_this_machine(authority, caller):
+    """An emulator can have several hubs by name, with nothing to set up."""
+    with TlsServer(authority, names=("hub-1.localhost",)) as server:
+        caller.up(1, server.port, host="hub-1.localhost")
+        caller.wire.close()
+
+
+def test_no_free_port_is_told_as_it_is(authority, caller, server):
+    """What this machine has run out of is not hidden behind the refusal of another address."""
+    taken = []
+    real = caller.wire._network.socket_towards
+
+    def bound(address):
+        sock = real(address)
+        if address[0] is socket.AF_INET:  # the same four numbers twice: the system has no other port to give
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(taken[0] if taken else ("127.0.0.1", 0))
+            taken.append(sock.getsockname())
+        return sock
+
+    caller.wire._network.socket_towards = bound
+    caller.up(1, server.port)
+    caller.connect(2, server.port)
+    assert caller.failure(2) == (Outcome.NETWORK, "EADDRNOTAVAIL")
+
+
+def test_no_free_descriptor_is_told_as_it_is(caller, server):
+    """The process' own limit has its name."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as spare:
+        next_number = spare.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_number, hard))
+    try:
+        caller.connect(1, server.port)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caller.failure(1) == (Outcome.NETWORK, "EMFILE")
 
 
 def test_address_without_a_route_is_a_network_failure(caller):

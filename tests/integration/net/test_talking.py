@@ -7,7 +7,8 @@ import ssl
 import pytest
 from integration.net.caller import BIG, CLOCK, PATIENCE_S
 
-from doubles.tls_server import CONNECT, SUBSCRIBE, TlsServer, publish
+from doubles.tls_server import CONNECT, SUBACK, SUBSCRIBE, TlsServer, packet, publish
+from engine.errors import LocalProtocolError
 from engine.protocol.mqtt import (
     Connected,
     Publish,
@@ -15,6 +16,8 @@ from engine.protocol.mqtt import (
     Received,
     Subscribe,
     Subscribed,
+    Unsubscribe,
+    Unsubscribed,
 )
 
 
@@ -131,3 +134,28 @@ def test_packets_decrypted_together_are_all_heard(caller, server):
     messages = b"".join(publish(b"m", str(n).encode(), n + 1) for n in range(50))
     caller.wire.send(1, Publish("raw", messages, qos=0))
     assert [caller.next(1, Received).payload for _ in range(50)] == [str(n).encode() for n in range(50)]
+
+
+def test_unsubscription_is_told(authority, caller, monkeypatch):
+    """UNSUBACK comes back as the topic; it and SUBACK are not taken for each other."""
+    unsubscribe, unsuback = 10, 11
+    with TlsServer(authority) as server:
+        answer = server._answer
+
+        def with_unsuback(sock, head, body):
+            if head >> 4 != unsubscribe:
+                return answer(sock, head, body)
+            sock.sendall(packet(SUBACK, body[:2] + b"\1"))
+            sock.sendall(packet(unsuback, body[:2]))
+            return True
+
+        monkeypatch.setattr(server, "_answer", with_unsuback)
+        caller.up(1, server.port)
+        caller.wire.send(1, Subscribe("a/#"))
+        caller.next(1, Subscribed)
+        caller.wire.send(1, Unsubscribe("a/#"))
+        assert caller.next(1, Unsubscribed).topic == "a/#"
+        assert server.visits.get(timeout=PATIENCE_S).next(unsubscribe)[2:] == b"\0\3a/#"
+        with pytest.raises(LocalProtocolError):
+            caller.wire.send(1, Unsubscribe(""))
+        caller.wire.close()

@@ -1,6 +1,9 @@
 """Name look-ups."""
 
+import errno
 import socket
+
+import pytest
 
 from doubles.clock import VirtualClock
 from engine.adapters.net.hosts import FAILED_REMEMBERED_S, REMEMBERED_S, Hosts
@@ -36,9 +39,35 @@ def test_hosts_asks_once_a_minute():
 
 
 def test_hosts_puts_ipv4_first():
-    """An emulator on 127.0.0.1 is found where localhost is ::1 first."""
+    """A server that listens on IPv4 alone is found at once."""
     hosts = Hosts(VirtualClock(), Resolver([V6, V4]))
-    assert [family for family, _ in hosts.addresses("localhost", 1)] == [socket.AF_INET, socket.AF_INET6]
+    assert [family for family, _ in hosts.addresses("a", 1)] == [socket.AF_INET, socket.AF_INET6]
+
+
+@pytest.mark.parametrize("name", ["localhost", "hub-1.localhost", "a.b.LocalHost", "hub-1.localhost."])
+def test_hosts_keeps_localhost_and_names_under_it_here(name):
+    """They lead to loopback, 127.0.0.1 first, and nobody is asked."""
+    resolver = Resolver([])
+    found = Hosts(VirtualClock(), resolver).addresses(name, 1)
+    assert found == ((socket.AF_INET, ("127.0.0.1", 1)), (socket.AF_INET6, ("::1", 1, 0, 0)))
+    assert not resolver.asked
+
+
+@pytest.mark.parametrize("name", ["notlocalhost", "localhost.test"])
+def test_hosts_asks_for_names_that_only_look_like_localhost(name):
+    """The last label decides."""
+    resolver = Resolver([V4])
+    Hosts(VirtualClock(), resolver).addresses(name, 1)
+    assert resolver.asked
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.EMFILE, "EMFILE"), (socket.EAI_AGAIN, "EAI_AGAIN"), (-99, "EAI_FAIL")]
+)
+def test_hosts_tells_the_systems_refusals_from_the_resolvers(number, code):
+    """A look-up that ran out of descriptors is not a name that does not exist."""
+    failure = Hosts(VirtualClock(), Resolver(OSError(number, "no"))).addresses("a", 1)
+    assert (failure.outcome, failure.code) == (Outcome.NETWORK, code)
 
 
 def test_hosts_names_the_resolvers_error_and_remembers_it_shortly():

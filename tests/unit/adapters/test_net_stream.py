@@ -1,9 +1,11 @@
 """pyOpenSSL's answers in the words of a non-blocking socket."""
 
+import errno
+
 import pytest
 from OpenSSL import SSL
 
-from engine.adapters.net.stream import HEAD_BYTES, TlsStream
+from engine.adapters.net.stream import HEAD_BYTES, PlainStream, TlsStream
 from engine.adapters.net.tls import end_of
 
 
@@ -112,3 +114,49 @@ def test_errors_of_openssl_have_codes(reason, code):
 def test_error_without_words_has_a_code():
     """An empty queue is still an error."""
     assert end_of(SSL.Error([])) == "tls"
+
+
+class Socket:
+    """A socket that answers from a list."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def _answer(self, _argument):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    recv = send = _answer
+
+
+def test_plain_stream_says_what_the_socket_says():
+    """Bytes, the wish to wait, and the end, which has a code."""
+    under_test = PlainStream(Socket(BlockingIOError(), b"ab", b""))
+    with pytest.raises(BlockingIOError):
+        under_test.recv(9)
+    assert (under_test.recv(9), under_test.ended) == (b"ab", "")
+    assert (under_test.recv(9), under_test.ended) == (b"", "EOF")
+    assert not under_test.pending()
+    assert not under_test.left_unread()
+
+
+def test_plain_stream_counts_what_left():
+    """Nothing has been sent while the socket has no room."""
+    under_test = PlainStream(Socket(BlockingIOError(), 3))
+    with pytest.raises(BlockingIOError):
+        under_test.send(b"abc")
+    assert not under_test.has_sent
+    assert under_test.send(b"abc") == 3
+    assert under_test.has_sent
+
+
+@pytest.mark.parametrize("use", ["recv", "send"])
+def test_plain_stream_names_the_first_error(use):
+    """Whatever the system says is a ConnectionError with its code, also where Python has another class for it."""
+    under_test = PlainStream(Socket(TimeoutError(errno.ETIMEDOUT, "late"), OSError(errno.EPIPE, "gone")))
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match="ETIMEDOUT"):
+            under_test.recv(1) if use == "recv" else under_test.send(b"a")
+    assert under_test.ended == "ETIMEDOUT"

@@ -54,3 +54,13 @@ def test_wheel_moves_a_thing_that_is_put_again(again_s):
     wheel.put("a", 2.5)
     wheel.put("a", again_s)
     assert [n * TICK_S for n, due in enumerate(ticks(wheel, SLOTS, TICK_S), start=1) if due] == [again_s]
+
+
+def test_wheel_knows_what_is_on_it():
+    """A thing is on it from put until it comes up or is taken off."""
+    wheel = Wheel()
+    assert "a" not in wheel
+    wheel.put("a", 1)
+    assert "a" in wheel
+    wheel.take("a")
+    assert "a" not in wheel

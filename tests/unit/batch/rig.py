@@ -20,6 +20,7 @@ from engine.batch.runner import Done, run_batch
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle
 from engine.device.catalog import SCENARIOS
+from engine.device.identity import Device
 from engine.device.setup import Setup
 from engine.emulator.service import Options
 from engine.measure.operation import Operation, Phase
@@ -107,7 +108,7 @@ def make_roster(
 ) -> MakeRoster:
     """What run.work makes of a spec, without the spec."""
 
-    def make(unprovisioned: Collection[int], state: Mapping[str, Any] | None) -> Roster:
+    def make(_devices: Sequence[Device], unprovisioned: frozenset[int], state: Mapping[str, Any] | None) -> Roster:
         shape = Shape(size, frozenset(unprovisioned), max_in_flight, state)
         match executor:
             case "once":

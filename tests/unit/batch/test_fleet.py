@@ -15,7 +15,7 @@ from engine.device.session import Session
 from engine.device.start import Start
 from engine.measure.operation import Operation, Phase
 from engine.measure.timeline import Timeline
-from engine.protocol import mqtt
+from engine.protocol import http, mqtt
 
 
 class Silence:
@@ -165,6 +165,6 @@ def test_bug_is_counted_and_frees_the_device(clock, caplog):
     fleet.fire(1.0)
     assert freed == [0]
     assert fleet._monitor.internal == 1
-    assert fleet._wire.sent == [(0, mqtt.Disconnect())]
+    assert fleet._wire.sent == [(0, mqtt.Disconnect()), (0, http.Abandon())]
     assert [outcome.value for outcome in ledger.total.select(Operation.ITERATION).outcomes] == ["internal"]
     assert "a bug" in caplog.text

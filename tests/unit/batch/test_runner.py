@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from doubles.drive import World, make_setup
-from engine.batch.runner import PREPARE_AT_ONCE, Stop
+from engine.batch.runner import AT_ONCE, Stop
+from engine.device.budget import Budget
 from engine.device.catalog import SCENARIOS
 from engine.device.setup import Attempts, Timeouts
 from engine.emulator.faults import Fault, Faults
@@ -86,13 +87,14 @@ def test_prepare_has_its_own_numbers_and_its_own_time():
 
 def test_prepare_keeps_to_its_pace():
     """Devices prepare at the batch's share of the quota."""
-    done = make_stage(size=11, prepare_per_s=2.0).run()
+    paced = make_setup(budgets={Operation.HUB_CONNECT: Budget(2.0)})
+    done = make_stage(size=11, setup=paced, paced_by=(Operation.HUB_CONNECT,)).run()
     assert done.durations_s[Phase.PREPARE] >= 10 / 2.0
 
 
 def test_prepare_has_few_handshakes_at_once():
     """Never more devices prepare at a time than shake hands well."""
-    stage, dialling = make_stage(size=PREPARE_AT_ONCE + 20, executor="once", setup=make_setup(verify="none")), []
+    stage, dialling = make_stage(size=AT_ONCE + 20, executor="once", setup=make_setup(verify="none")), []
 
     def look():
         dialling.append(sum(not link.is_up for link in stage.wire._links.values()))
@@ -101,7 +103,7 @@ def test_prepare_has_few_handshakes_at_once():
 
     stage.at(0.0, look)
     assert_sound(stage.run())
-    assert max(dialling) == PREPARE_AT_ONCE
+    assert max(dialling) == AT_ONCE
 
 
 def test_durations_of_a_whole_load():

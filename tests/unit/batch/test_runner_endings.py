@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from doubles.drive import make_setup
 from engine.batch.checkpoint import Checkpoint
 from engine.batch.home import Word
 from engine.batch.rosters.arrivals import Arrivals
 from engine.batch.rosters.roster import Shape
 from engine.batch.runner import Stop
+from engine.device.budget import Budget
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options
 from engine.errors import ClaimLost, StoreUnavailable
@@ -23,7 +25,8 @@ from unit.batch.rig import assert_sound, counted, make_stage, total
 def test_cancel_ends_soon_in_every_phase(at_s, has_load):
     """Preparing, waiting for the start, ramping, running or draining: a cancel is over within gracefulStop and 5 s."""
     slow = Options(faults=Faults({Fault.LOST: 0.5}, issue_delay_s=5.0))
-    stage = make_stage(size=6, options=slow, stored=False, prepare_per_s=30.0)
+    paced = make_setup(budgets={Operation.HUB_CONNECT: Budget(30.0)})
+    stage = make_stage(size=6, options=slow, stored=False, setup=paced, paced_by=(Operation.HUB_CONNECT,))
     stage.home.starts_after_s = 1.5
     asked = []
     stage.at(at_s, lambda: (stage.cancel(), asked.append(stage.world.clock.now())))
@@ -218,7 +221,7 @@ def test_home_that_never_begins_waits_for_the_limit():
 def test_load_whose_iterations_are_done_ends_before_its_time():
     """With a number of iterations the load is over when they are, or when its time is, whichever comes first."""
 
-    def make(unprovisioned, state):
+    def make(_devices, unprovisioned, state):
         pacer = Steady(1.0, 600.0)
         return Arrivals(lambda n: pacer.due(n) if n < 5 else None, Shape(5, frozenset(unprovisioned), 10**6, state))
 

@@ -34,6 +34,25 @@ def test_faults_stay_as_given():
     assert given == {"dps.throttled": 0.1, "issueDelay": "2s"}
 
 
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_devices_reach_dps_as_asked(command):
+    """By whatever a profile can name; nothing is the usual way."""
+    given = parser().parse_args([command, "--attestation", "x509", "--dps-transport", "mqtt-ws", "--hubs", "3"])
+    assert (given.attestation, given.dps_transport, given.hubs) == ("x509", "mqtt-ws", 3)
+    bare = parser().parse_args([command])
+    assert (bare.attestation, bare.dps_transport, bare.hubs) == ("", "", 0)
+
+
+@pytest.mark.parametrize(
+    "words", [["--attestation", "tpm"], ["--dps-transport", "amqp"], ["--hubs", "0"], ["--hubs", "51"]]
+)
+def test_what_the_emulator_cannot_be_is_wrong_usage(words):
+    """It is told before anything starts."""
+    with pytest.raises(SystemExit) as refused:
+        parser().parse_args(["run", *words])
+    assert refused.value.code == 2
+
+
 def test_spec_and_scenario_exclude_each_other():
     """There is one run."""
     with pytest.raises(SystemExit):

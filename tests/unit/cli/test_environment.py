@@ -12,7 +12,9 @@ READY = {
     "host": "127.0.0.1",
     "port": 41000,
     "idScope": "0ne00000000",
+    "hubs": ["hub-1.localhost", "hub-2.localhost"],
     "groupKey": "c2VjcmV0",
+    "onboardingCa": "LS0tLS0=",
     "caFile": "/ca.pem",
     "control": "http://127.0.0.1:41001",
 }
@@ -25,7 +27,7 @@ def environment(environ=None, emulator=None):
 
 def test_host_environment_is_one_the_engine_accepts():
     """The settings read from it have storage, key and emulator."""
-    facts = {"LOCAL_EMULATOR": emulator_facts(READY, {"throttled": 0.2}), "LOCAL_GROUP_KEY": "c2VjcmV0"}
+    facts = {"LOCAL_EMULATOR": emulator_facts(READY, {"faults": {"throttled": 0.2}}), "LOCAL_GROUP_KEY": "c2VjcmV0"}
     settings = Settings.from_env(environment(emulator=facts))
     assert settings.storage_conn_str == connection_string(10_000)
     assert not settings.is_in_azure
@@ -36,8 +38,19 @@ def test_host_environment_is_one_the_engine_accepts():
 
 
 def test_emulator_facts_hold_no_key():
-    """The group key goes its own way."""
-    assert "groupKey" not in json.loads(emulator_facts(READY, None))
+    """The group key and the onboarding CA go their own way."""
+    assert json.loads(emulator_facts(READY, {"faults": None})).keys() == {
+        "host", "port", "idScope", "hubs", "caFile", "control",
+    }  # fmt: skip
+
+
+def test_emulator_facts_hold_how_devices_reach_dps():
+    """The profile's DPS has the transport and the attestation that were asked for, and the secret that goes with it."""
+    facts = emulator_facts(READY, {"transport": "https", "attestation": "x509"})
+    profile = parse_targets("", allowed_hosts=(), local=facts).by_name["local"].profile
+    (dps,) = profile.dps
+    assert (dps.transport, dps.attestation, dps.secret) == ("https", "x509", "local-onboarding-ca")
+    assert profile.hubs == ("hub-1.localhost", "hub-2.localhost")
 
 
 def test_callers_environment_goes_through():
@@ -57,8 +70,9 @@ def test_state_is_kept_by_azurite_whatever_the_caller_has():
 
 def test_leftovers_of_another_emulator_are_blanked():
     """Without an emulator of ours there is none."""
-    told = environment({"LOCAL_EMULATOR": "{}", "LOCAL_GROUP_KEY": "x"})
-    assert (told["LOCAL_EMULATOR"], told["LOCAL_GROUP_KEY"]) == ("", "")
+    names = ("LOCAL_EMULATOR", "LOCAL_GROUP_KEY", "LOCAL_ONBOARDING_CA")
+    told = environment(dict.fromkeys(names, "x"))
+    assert [told[name] for name in names] == ["", "", ""]
 
 
 def test_batches_of_a_run_find_room():

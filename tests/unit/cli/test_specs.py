@@ -20,7 +20,7 @@ def test_built_in_run_is_accepted_small_and_has_several_batches(scenario):
     body = json.dumps(beneath({"scenario": scenario.value})).encode()
     spec = parse_spec(body, profiles=TARGETS, max_devices=100_000, seed=1, now=0.0)
     target = TARGETS.by_name["local"]
-    assert not_built(spec, target) == []
+    assert not_built(spec) == []
     foreseen = estimate(spec, target)
     assert foreseen.batches > 1
     assert foreseen.duration_s <= 60

@@ -1,8 +1,11 @@
 """The accounting rules of the product, one test each, on one device against the emulator in memory."""
 
+from dataclasses import replace
+
 import pytest
 
 from doubles.drive import HUB, World, assert_conserved, make_bundle, make_setup, outcomes, settled
+from engine.device.attestations.symmetric import GroupKey
 from engine.device.backoff import Backoff
 from engine.device.log import Log
 from engine.device.scenarios.renewal import CERT_RENEWAL
@@ -255,9 +258,7 @@ def test_rule_7_dps_429_is_tried_again_after_its_retry_after():
 
 def test_rule_7_a_wrong_group_key_is_unauthorized_at_once():
     """A refused credential is not tried again."""
-    setup = make_setup()
-    dps = setup.dps[0]
-    wrong = type(dps)(dps.host, dps.port, dps.id_scope, dps.attestation, b"another key")
+    wrong = replace(make_setup().dps[0], attestation=GroupKey(b"another key"))
     for where, code in ((Where.CONNACK, "connack 5"), (Where.REGISTER, "401002")):
         world = World(Options(dps_refusal=where))
         log = world.drive(world.session(make_setup(dps=(wrong,))), register, main=Operation.DPS_REGISTER)

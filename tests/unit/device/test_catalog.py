@@ -4,9 +4,15 @@ import math
 
 import pytest
 
-from doubles.drive import World, assert_conserved, make_setup, outcomes, settled
-from engine.device.catalog import SCENARIOS
+from doubles.drive import ISSUER, World, assert_conserved, make_setup, outcomes, settled
+from engine.device import setup
+from engine.device.attestations.symmetric import GroupKey
+from engine.device.catalog import ATTESTATIONS, SCENARIOS
+from engine.errors import LocalProtocolError
 from engine.measure.operation import Operation, Phase
+from engine.plan import target
+from engine.plan.target import Attestation
+from engine.protocol import issuing
 
 HOLDS = {"telemetry": math.inf}
 CONNECTED = {"hub.connect": ["ok"]}
@@ -31,12 +37,16 @@ RENEWED = {name: ["ok"] for name in ("cert.request", "cert.accepted", "cert.issu
         ("connect-churn", CONNECTED),
         ("connect-storm", CONNECTED),
         ("telemetry", {"telemetry.publish": ["ok"] * 3}),
+        ("adr-get-patch", {"adr.get": ["ok"]}),
+        ("adr-patch", {"adr.patch": ["ok"], "adr.poll": ["ok"]}),
+        ("http-probe", {"http.get": ["ok"]}),
+        ("conformance", {"conformance.case": ["ok"], **CONNECTED}),
     ],
 )
 def test_scenario_does_what_its_page_says(name, expected):
     """Every operation of one iteration, in a world without faults; the device is left as it was found."""
     scenario, world = SCENARIOS[name], World()
-    session = world.session(make_setup(hold_s=HOLDS.get(name, 5.0)))
+    session = world.session(make_setup(hold_s=HOLDS.get(name, 5.0), get_share=1.0, cases=("015",)))
     world.drive(session, *scenario.prepare, phase=Phase.PREPARE)
     log = world.drive(session, *scenario.steps, main=scenario.main)
     assert_conserved(log)
@@ -49,7 +59,7 @@ def test_scenario_does_what_its_page_says(name, expected):
 def test_scenario_can_be_repeated(name):
     """A second iteration starts from what the first left."""
     scenario, world = SCENARIOS[name], World()
-    session = world.session()
+    session = world.session(make_setup(cases=("015",)))
     world.drive(session, *scenario.prepare, phase=Phase.PREPARE)
     for _ in range(3):
         assert outcomes(world.drive(session, *scenario.steps, main=scenario.main))["iteration"] == ["ok"]
@@ -137,3 +147,17 @@ def test_telemetry_with_a_hold_leaves_when_it_is_over():
     for _ in range(2):
         log = world.drive(session, *scenario.steps, main=scenario.main)
         assert outcomes(log)["hub.connect"] == outcomes(log)["hub.disconnect"] == ["ok"]
+
+
+def test_attestations_are_those_that_a_profile_can_name():
+    """Each is made from its secret; one of no use is refused."""
+    assert ATTESTATIONS.keys() == set(Attestation)
+    assert ATTESTATIONS["symmetric-key-group"](b"key") == GroupKey(b"key")
+    assert ATTESTATIONS["x509"](issuing.authority_pem(ISSUER)).chain == (ISSUER.der,)
+    with pytest.raises(LocalProtocolError):
+        ATTESTATIONS["x509"](b"key")
+
+
+def test_transports_are_those_that_a_profile_can_name():
+    """The same words on either side."""
+    assert [*setup.DpsTransport] == [*target.DpsTransport]

@@ -75,6 +75,20 @@ def test_commands_are_answered_in_order():
     assert world.service.report()["telemetry"] == 2
 
 
+def test_unsubscribing_is_answered_and_ends_what_comes_in():
+    """UNSUBACK with the topic; an answer that comes later is held back."""
+    world = World()
+    up(world)
+    world.wire.send(0, mqtt.Subscribe(credentials.RESPONSES))
+    world.wire.send(0, mqtt.Unsubscribe(credentials.RESPONSES))
+    subscribed, unsubscribed = hear(world)
+    assert isinstance(subscribed, mqtt.Subscribed)
+    assert unsubscribed == mqtt.Unsubscribed(world.clock.now(), credentials.RESPONSES)
+    world.wire.send(0, mqtt.Publish(credentials.request_topic("rid-1"), b"{}", tag=7))
+    assert [type(event).__name__ for event in hear(world, 5.0)] == ["Published"]
+    assert hear(world, 6.0) == []
+
+
 def test_messages_come_in():
     """A request of a certificate is answered on the device's subscription."""
     world = World()

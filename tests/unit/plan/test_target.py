@@ -18,6 +18,7 @@ from engine.plan.target import (
     is_allowed,
     parse_targets,
 )
+from engine.protocol.adr import ENDPOINT
 
 DPS = {"host": "global.azure-devices-provisioning.net", "idScope": "0ne00000001", "secret": "dps-group-key"}
 STAGING: dict[str, Any] = {
@@ -179,6 +180,28 @@ def test_local_profile_is_made_of_the_emulators_facts():
     assert local.profile.control == "http://127.0.0.1:1"
 
 
+def test_local_profile_serves_everything_at_one_port():
+    """Pages, WebSockets and the device registry are where DPS is, unless the facts say otherwise."""
+    local = parse_targets("", allowed_hosts=(), local=json.dumps(EMULATOR)).by_name["local"].profile
+    assert local.web_port == 18883
+    assert local.http == Http(url="https://127.0.0.1:18883/")
+    assert local.adr is not None
+    assert local.adr.endpoint == "https://127.0.0.1:18883"
+    assert {local.adr.subscription, local.adr.resource_group, local.adr.namespace, local.adr.location} == {"local"}
+    moved = {**EMULATOR, "webPort": 443, "http": {"url": "https://127.0.0.1/page"}}
+    local = parse_targets("", allowed_hosts=(), local=json.dumps(moved)).by_name["local"].profile
+    assert (local.web_port, local.http) == (443, Http(url="https://127.0.0.1/page"))
+
+
+def test_registry_outside_the_allow_list_is_refused():
+    """Azure's own endpoint needs no entry, because it is not the profile's to choose; any other does."""
+    own = {**STAGING, "adr": {**STAGING["adr"], "endpoint": "https://arm.example:8443"}}
+    assert problems({"x": own}) == {"/x/adr/endpoint": "arm.example is not in ALLOWED_HOSTS"}
+    targets = parsed({"x": own}, allowed_hosts=(*HOSTS, "arm.example"))
+    assert targets.by_name["x"].profile.adr.host == "arm.example"
+    assert parsed({"x": STAGING}).by_name["x"].profile.adr.endpoint == ENDPOINT
+
+
 def test_local_profile_refuses_a_key_among_its_facts():
     """The group key has a variable of its own."""
     assert "/local/groupKey" in problems({}, local=json.dumps({**EMULATOR, "groupKey": "a2V5"}))
@@ -231,6 +254,8 @@ def test_target_public_shows_no_secret():
     assert shown["hubs"] == STAGING["hubs"]
     assert shown["ceilings"] == STAGING["ceilings"]
     assert shown["quotas"] == STAGING["quotas"]
+    signed = parsed({"x": {"http": {"url": "https://probe.contoso.example/page?sig=canary"}}}).by_name["x"].public()
+    assert signed["http"] == {"url": "https://probe.contoso.example/page"}
     text = json.dumps([target.public() for target in targets.by_name.values()])
     assert not any(hidden in text for hidden in ("secret", "group-key", "caFile", "control", "s-1"))
 

@@ -149,12 +149,13 @@ def test_requests_come_back(csr: bytes, replace: str | None) -> None:
     assert credentials.parse_request(payload, "d") == Request(csr, replace or "")
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b'"x"', b"\xff"])
+@pytest.mark.parametrize("payload", [b"{", b"\xff", b" ", b"", b"[]", b'"x"', b"null"])
 def test_parse_request_calls_no_json_malformed(payload: bytes) -> None:
-    """Empty, truncated, and an array instead of an object."""
+    """What is no JSON at all, but not an empty body or something else than an object."""
     answer = credentials.parse_request(payload, "d")
     assert isinstance(answer, Refusal)
-    assert answer.reason is Reason.MALFORMED
+    assert (answer.reason is Reason.MALFORMED) == (payload in (b"{", b"\xff", b" "))
+    assert answer.reason in (Reason.MALFORMED, Reason.INVALID)
 
 
 @pytest.mark.parametrize(

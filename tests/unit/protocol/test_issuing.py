@@ -1,10 +1,18 @@
 """The certificate authority's end."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from cryptography import x509 as pyca
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +45,15 @@ def test_a_leaf_is_for_clients_and_nothing_else() -> None:
 def test_read_leaf_tells_what_was_issued() -> None:
     """Name, times and mark come back."""
     assert issuing.read_leaf(LEAF) == issuing.Leaf("d-1", NOW - 300, NOW + 86400, b"mark")
+
+
+def test_leaf_without_a_mark_has_no_extension_for_it() -> None:
+    """Other services read certificates too."""
+    leaf = issuing.issue_leaf(ISSUER, CSR, mark=b"", begins=NOW, ends=NOW + 60)
+    assert issuing.MARK not in [found.oid for found in pyca.load_der_x509_certificate(leaf).extensions]
+    found = issuing.read_leaf(leaf)
+    assert found is not None
+    assert found.mark == b""
 
 
 def test_read_leaf_is_none_for_other_things() -> None:
@@ -123,3 +140,72 @@ def test_load_issuer_takes_only_a_matching_pair() -> None:
 def test_to_pem_writes_what_clients_load() -> None:
     """The text between the usual lines is the certificate."""
     assert pyca.load_pem_x509_certificate(issuing.to_pem(LEAF)).public_bytes(Encoding.DER) == LEAF
+
+
+def pem_of(key: x509.PrivateKey, *certificates: bytes, password: bytes = b"") -> bytes:
+    """The text of a key and certificates."""
+    how = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how) + b"".join(map(issuing.to_pem, certificates))
+
+
+def bare_authority(key: x509.PrivateKey, *, extensions: Sequence[pyca.ExtensionType]) -> bytes:
+    """A self-signed certificate of somebody else's making."""
+    name = pyca.Name([pyca.NameAttribute(NameOID.COMMON_NAME, "theirs")])
+    begins = datetime.fromtimestamp(NOW - 300, UTC)
+    builder = pyca.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(begins).not_valid_after(begins + timedelta(days=1))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("key_type", [KeyType.EC_P256, KeyType.EC_P384, KeyType.RSA_2048])
+def test_read_authority_takes_a_ca_of_any_kind_of_key(key_type: KeyType) -> None:
+    """What `authority_pem` wrote comes back, and signs leaves that hold together with it."""
+    made = issuing.new_root(key_type, "theirs", now=NOW)
+    issuer, chain = issuing.read_authority(issuing.authority_pem(made))
+    assert (issuer.certificate, chain) == (made.certificate, (made.der,))
+    leaf = issuing.issue_leaf(issuer, CSR, mark=b"", begins=NOW, ends=NOW + 60)
+    assert x509.check_signatures((leaf, *chain)) is None
+
+
+def test_read_authority_takes_the_issuers_behind_it_and_the_key_anywhere() -> None:
+    """The first certificate is the key's; text between the blocks is nobody's business."""
+    pem = issuing.to_pem(ISSUER.der) + b"Bag Attributes\n" + issuing.to_pem(ROOT.der) + pem_of(ISSUER.key)
+    issuer, chain = issuing.read_authority(pem)
+    assert (issuer.certificate, chain) == (ISSUER.certificate, (ISSUER.der, ROOT.der))
+
+
+def test_read_authority_takes_a_ca_without_an_identifier_of_its_key() -> None:
+    """Its leaves name the key all the same."""
+    der = bare_authority(KEY, extensions=[pyca.BasicConstraints(ca=True, path_length=None)])
+    issuer, chain = issuing.read_authority(pem_of(KEY, der))
+    leaf = issuing.issue_leaf(issuer, CSR, mark=b"", begins=NOW, ends=NOW + 60)
+    assert x509.check_signatures((leaf, *chain)) is None
+    found = pyca.load_der_x509_certificate(leaf).extensions.get_extension_for_class(pyca.AuthorityKeyIdentifier)
+    assert found.value == pyca.AuthorityKeyIdentifier.from_issuer_public_key(KEY.public_key())
+
+
+@pytest.mark.parametrize(
+    ("pem", "told"),
+    [
+        (b"", "no private key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "no private key"),
+        (issuing.to_pem(ROOT.der), "no private key"),
+        (pem_of(ROOT.key, ROOT.der, password=b"secret"), "not encrypted"),
+        (pem_of(ed25519.Ed25519PrivateKey.generate(), ROOT.der), "neither EC nor RSA"),  # type: ignore[arg-type]
+        (pem_of(ROOT.key), "no certificate"),
+        (pem_of(ROOT.key) + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no certificate"),
+        (pem_of(KEY, ROOT.der), "not that of the private key"),
+        (pem_of(ROOT.key, ISSUER.der, ROOT.der), "not that of the private key"),
+        (pem_of(KEY, LEAF), "not that of a CA"),
+        (pem_of(KEY, bare_authority(KEY, extensions=[])), "not that of a CA"),
+        (pem_of(ROOT.key, ROOT.der, ISSUER.der), "certificate 0 is not signed by the next one"),
+    ],
+)
+def test_read_authority_says_what_is_wrong_and_nothing_of_the_content(pem: bytes, told: str) -> None:
+    """One line, and no cause that a traceback would show."""
+    with pytest.raises(LocalProtocolError, match=told) as caught:
+        issuing.read_authority(pem)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

@@ -1,5 +1,6 @@
 """The activities, as far as they go without devices."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from doubles.failing_store import FailingStore
 from doubles.means import FixedSecrets, deliver, local_targets, make_means, plan, post
 from engine.adapters.memory import MemoryStore
-from engine.errors import LaunchError, NotFound, RunRefused, StoreError, StoreUnavailable
+from engine.errors import LaunchError, NotFound, RunRefused, SettingsError, StoreError, StoreUnavailable
+from engine.plan.target import Target
+from engine.ports import Wire
 from engine.run import activities, keys, pool, record, state
 from engine.run.claims import Claims
 from engine.run.files import read_plan
@@ -141,6 +144,22 @@ def test_batch_that_cannot_run_here_says_so(changes: dict[str, Any], detail: str
     plan(means, "run-a", SPEC)
     assert activities.run_batch(ORDER, means) == {"batch": 0, "stop": "refused"}
     assert detail in result_of(means).detail
+
+
+@pytest.mark.parametrize(("scenario", "needs_token"), [("adr-patch", True), ("http-probe", False)])
+def test_batch_of_the_registry_needs_its_token(scenario: str, needs_token: bool) -> None:
+    """No identity, no load; who does not talk to the registry is not asked."""
+
+    def refuse(target: Target) -> Callable[[], str]:
+        raise SettingsError({"AZURE_CLIENT_ID": f"no token for {target.name}"})
+
+    def reach(*_: object) -> Wire:
+        raise RunRefused("blocked", "the wire was reached")
+
+    means = make_means(tokens=refuse, wire=reach)
+    plan(means, "run-a", {"scenario": scenario, "devices": {"count": 2}})
+    assert activities.run_batch(ORDER, means)["stop"] == "refused"
+    assert result_of(means).detail == ("AZURE_CLIENT_ID: no token for local" if needs_token else "the wire was reached")
 
 
 def test_batch_with_an_unreadable_checkpoint_is_refused() -> None:

@@ -55,7 +55,7 @@ def refusals() -> list[Any]:
         pytest.param(b"[]", 400, "spec-invalid", id="no object"),
         pytest.param({**SPEC, "target": "moon"}, 400, "spec-invalid", id="unknown target"),
         pytest.param(b" " * (64 * 1024 + 1), 413, "too-large", id="over 64 KB"),
-        pytest.param({"scenario": "conformance"}, 422, "not-built", id="not built"),
+        pytest.param({**SPEC, "execution": {"runner": "job"}}, 422, "not-built", id="not built"),
         pytest.param({**SPEC, "devices": {"count": 100_001}}, 422, "over-quota", id="over MAX_DEVICES"),
         pytest.param({**SPEC, "target": "staging", "devices": {"count": 41}}, 422, "over-quota", id="over a ceiling"),
         pytest.param({**SPEC, "limits": {"maxDuration": "10s"}}, 422, "over-budget", id="over its own limit"),

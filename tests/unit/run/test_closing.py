@@ -233,3 +233,13 @@ def test_giving_up_frees_the_names() -> None:
     give_up({**ORDER, "why": "it could not be closed"}, means)
     assert pool.holdings(means.store, "counter/device-.json", "run-a") == ()
     assert run_of(means).reasons == ("the run was given up: it could not be closed",)
+
+
+@pytest.mark.parametrize(("cleanup", "is_kept"), [("keep", True), ("delete", False)])
+def test_names_of_the_registry_have_state_where_it_keeps_them(cleanup: str, is_kept: bool) -> None:
+    """The next run that may reuse devices gets those that the registry holds; deleted ones are used up."""
+    means = make_means()
+    spec = {"scenario": "adr-patch", "devices": {"count": 4, "prefix": "device-"}, "cleanup": cleanup}
+    plan(means, "run-a", spec)
+    give_up({**ORDER, "why": "it could not be closed"}, means)
+    assert ranges(means) == ([(0, 4, None, True)] if is_kept else [])

@@ -13,13 +13,16 @@ from engine.batch.rosters.once import Once
 from engine.batch.rosters.pacing import Pacing
 from engine.batch.rosters.roster import Go
 from engine.batch.work import Work
+from engine.device.attestations.symmetric import GroupKey
 from engine.device.bundle import Bundle
-from engine.device.setup import Setup
+from engine.device.setup import Dps, Setup
 from engine.errors import SettingsError
 from engine.plan.batches import RunPlan, plan_run
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import CASES
 from engine.plan.target import Target
+from engine.protocol.adr import Namespace
 from engine.run.work import make_roster, make_setup, make_work, request_tag
 
 TARGETS = local_targets()
@@ -88,11 +91,33 @@ def test_stored_state_is_used_where_the_scenario_goes_on_from_it() -> None:
 def test_setup_speaks_of_the_target() -> None:
     """Hosts, keys and limits come from the profile and the spec."""
     setup = setup_of(spec_of(timeouts={"certificate": "7s"}, retries={"register": 2}))
-    assert [(dps.host, dps.port, dps.group_key) for dps in setup.dps] == [("127.0.0.1", 8883, b"raw key")]
+    assert setup.dps == (Dps("127.0.0.1", 8883, "0ne00000000", GroupKey(b"raw key")),)
     assert (setup.timeouts.certificate, setup.attempts.register, setup.wall_at_zero) == (7.0, 2, 7.0)
     assert setup.may_provision
+    assert setup.cases == CASES
+    assert setup_of(spec_of(scenario="conformance", cases=["011", "003"])).cases == ("011", "003")
     assert not setup_of(spec_of(devices={"source": "stored-only"})).may_provision
     assert (setup.renewal_path, setup_of(spec_of(certificate={"path": "dps"})).renewal_path) == ("hub", "dps")
+
+
+def test_setup_speaks_of_what_is_done_over_http() -> None:
+    """The page, the registry, and how often to get and to patch; a profile without them leaves them empty."""
+    setup = setup_of(spec_of(scenario="adr-get-patch", weights={"get": 1, "patch": 3}, timeouts={"http": "7s"}))
+    assert setup.probe_url == "https://127.0.0.1:8883/"
+    assert setup.namespace == Namespace("local", "local", "local", "local", "https://127.0.0.1:8883")
+    assert (setup.get_share, setup.timeouts.http) == (0.25, 7.0)
+    spec = spec_of(target="staging", limits={"maxDuration": "3h"}, devices={"count": 4}, load={"duration": "1s"})
+    assert (setup_of(spec).probe_url, setup_of(spec).namespace) == ("", None)
+
+
+@pytest.mark.parametrize("scenario", ["adr-get-patch", "adr-patch", "http-probe"])
+def test_scenarios_over_http_need_no_certificate(scenario: str) -> None:
+    """Neither is stored state used, nor is preparing paced as if it registered or connected."""
+    stored = Bundle("adrdev101", "hub", b"key", (b"leaf",))
+    work = work_of(spec_of(scenario=scenario), adrdev101=stored, device_101=stored)
+    assert all(seat.bundle is None for seat in work.seats)
+    assert work.paced_by == ()
+    assert work.cleans_up is (scenario == "adr-patch")
 
 
 def test_setup_lets_devices_go_only_where_the_profile_allows() -> None:

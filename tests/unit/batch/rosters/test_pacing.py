@@ -57,10 +57,10 @@ def test_pacing_drops_devices_without_a_certificate():
 
 def test_pacing_resumes_with_the_earliest_outstanding_point():
     """It waits as it did, later ones had passed; those of a device that lost its certificate meanwhile are dropped."""
-    state = {"next": [3, 3], "outstanding": [[1, 2], [0, 2]]}
+    state = {"next": [3, 3], "outstanding": {"0": [1, 2], "1": [0, 2]}}
     roster = pacing(Shape(2, frozenset({1}), state=state))
     assert roster.next_due() == -math.inf
-    assert roster.state() == {"next": [3, 3], "outstanding": [[1, 2], [0, 2]]}
+    assert roster.state() == {"next": [3, 3], "outstanding": {"0": [1, 2], "1": [0, 2]}}
     calls = roster.calls(29.0)
     assert drops(calls) == [(2, DropReason.BUSY), (0, DropReason.NOT_PROVISIONED), (2, DropReason.NOT_PROVISIONED)]
     assert goes(calls) == [(0, 1, 10.0)]

@@ -190,7 +190,6 @@ def test_register_does_not_rest_past_its_deadline():
     made = registering(timeouts=Timeouts(register=30.0))
     made.receive(dps.reply_topic(202, rid(made), 3600), dps.assigning_payload("op"))
     made.expire()
-    made.expire()
     made.closed()
     sample = ended(made, Operation.DPS_REGISTER)
     assert (sample.outcome, sample.ended) == (Outcome.TIMEOUT, 30.0)

@@ -127,7 +127,8 @@ def test_batches_are_as_many_as_devices_fill(parse: Parse):
 
 
 def test_only_once_without_a_barrier_runs_in_waves(parse: Parse):
-    """Whatever shares one schedule, or waits for all, runs together."""
+    """Whatever shares one schedule or one list of cases, or waits for all, runs together."""
     assert runs_in_waves(parse({"scenario": "provision"}))
     assert not runs_in_waves(parse({"scenario": "connect-storm"}))
     assert not runs_in_waves(parse({"scenario": "cert-renewal"}))
+    assert not runs_in_waves(parse({"scenario": "conformance"}))

@@ -64,7 +64,13 @@ PRODUCT_DEFAULTS: dict[str, dict[str, Any]] = {
         "/load/executor": "per-device-pacing", "/load/pacing/interval": "5s", "/timeouts/http": "30s",
         "/timeouts/connect": None, "/devices/prefix": None,
     },
-    "conformance": {"/load/executor": "once", "/cases": [], "/devices/count": None},
+    "conformance": {
+        "/load/executor": "once", "/cases": [], "/devices/count": None,
+        "/thresholds": [
+            {"metric": metric, "expr": expr, "window": None, "delay": "0s", "abortOnFail": False}
+            for metric, expr in (("conformance.case", "fail_rate==0"), ("conformance.case:dropped", "count==0"))
+        ],
+    },
 }  # fmt: skip
 
 

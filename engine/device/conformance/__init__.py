@@ -1,0 +1,1 @@
+"""The renewal contract, case by case: what a device sends, and what the service must make of it."""

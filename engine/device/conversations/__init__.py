@@ -1,0 +1,1 @@
+"""How a device and the provisioning service talk: one file for each kind of wire."""
