@@ -44,9 +44,10 @@ help: ## list the targets
 install: ## set up: Python 3.13 environment, pinned packages, Azurite
 	+@$(SET_UP) $(VENV_STAMP) $(AZURITE_STAMP)
 
-run: install ## carry out one run on this machine: [SPEC=file | SCENARIO=name] [FAULTS=json] [GROUP_KEY=key] [ARGS=...]
+run: install ## carry out one run on this machine: [SPEC=file | SCENARIO=name] [FAULTS=json] [QUOTAS=json] [GROUP_KEY=key] [ARGS=...]
 	@exec $(PYTHON) -m engine run $(if $(SPEC),--spec '$(SPEC)') $(if $(SCENARIO),--scenario '$(SCENARIO)') \
-	    $(if $(FAULTS),--faults '$(FAULTS)') $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
+	    $(if $(FAULTS),--faults '$(FAULTS)') $(if $(QUOTAS),--quotas '$(QUOTAS)') \
+	    $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
 
 run-cert: SCENARIO = cert-renewal
 run-cert: run ## make run SCENARIO=cert-renewal
@@ -57,8 +58,9 @@ run-adr: run ## make run SCENARIO=adr-patch
 run-adr-user: SCENARIO = adr-get-patch
 run-adr-user: run ## make run SCENARIO=adr-get-patch
 
-up: install ## start everything and stay, for runs by HTTP: [FAULTS=json] [GROUP_KEY=key] [ARGS=...]
-	@exec $(PYTHON) -m engine up $(if $(FAULTS),--faults '$(FAULTS)') $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
+up: install ## start everything and stay, for runs by HTTP: [FAULTS=json] [QUOTAS=json] [GROUP_KEY=key] [ARGS=...]
+	@exec $(PYTHON) -m engine up $(if $(FAULTS),--faults '$(FAULTS)') $(if $(QUOTAS),--quotas '$(QUOTAS)') \
+	    $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
 
 test: install ## run the tests: [TEST=tests/unit/plan/test_pacer.py::name] [ARGS=...]; the same as .venv/bin/python -m pytest
 	@exec $(PYTHON) -m pytest $(TEST) $(ARGS)

@@ -196,8 +196,8 @@ def _secret_variables(targets: Targets) -> Mapping[str, str]:
     return {name: name.upper().replace("-", "_").replace(".", "_") for name in names | {LOCAL_SECRET}}
 
 
-def _wire(clock: Clock, ca_file: str | None) -> Wire:
-    return EpollWire(clock, ca_file=ca_file)
+def _wire(clock: Clock, ca_file: str | None, newest_tls: str) -> Wire:
+    return EpollWire(clock, ca_file=ca_file, newest_tls=newest_tls)
 
 
 def _new_run_id() -> str:

@@ -85,9 +85,7 @@ class Ledger:
     def _place(self, log: Log, origin: float) -> None:
         """Into the windows of their time."""
         for series, at in log.started:
-            piece = self._piece(at - origin)
-            piece.due(series, at - origin)
-            piece.start(series, at - origin)
+            self._piece(at - origin).begin(series, at - origin)
         for series, at in log.dropped:
             self._piece(at - origin).due(series, at - origin)
         for sample in log.samples:
@@ -128,8 +126,7 @@ def _ignore(_log: Log) -> None:
 
 def _fold(log: Log, tally: Tally) -> None:
     for series, _ in log.started:
-        tally.due(series)
-        tally.start(series)
+        tally.begin(series)
     for series, _ in log.dropped:
         tally.due(series)
     for sample in log.samples:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.cli.statedir import DEFAULT
+from engine.errors import SpecError
 from engine.plan.document import problems_of
 from engine.plan.target import Attestation, DpsTransport, Faults
 
@@ -63,6 +64,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 def _add_services(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dir", type=Path, default=DEFAULT, help="where services keep their state (%(default)s)")
     command.add_argument("--faults", type=_faults, metavar="JSON", help='what goes wrong, such as {"throttled": 0.2}')
+    command.add_argument(
+        "--quotas", type=_quotas, metavar="JSON", help='what the emulator lets through, such as {"certificates": 120}'
+    )
     command.add_argument("--group-key", default="", metavar="BASE64", help="key that devices use, to try a wrong one")
     command.add_argument(
         "--attestation",
@@ -116,3 +120,15 @@ def _faults(text: str) -> dict[str, Any]:
         told = [f"{p.path}: {p.message}" + (f" ({p.allowed})" if p.allowed else "") for p in problems_of(error, Faults)]
         raise argparse.ArgumentTypeError("; ".join(told)) from error
     return found
+
+
+def _quotas(text: str) -> str:
+    """The quotas as given; the emulator's own rules judge them."""
+    from engine.emulator.throttle import parse_quotas  # the emulator is not deployed, so nothing else may need it
+
+    try:
+        parse_quotas(text)
+    except SpecError as error:
+        told = [f"{p.path}: {p.message}" + (f" ({p.allowed})" if p.allowed else "") for p in error.problems]
+        raise argparse.ArgumentTypeError("; ".join(told)) from error
+    return text

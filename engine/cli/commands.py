@@ -116,6 +116,7 @@ def _order(options: argparse.Namespace, what: str, *, with_emulator: bool) -> Or
         what,
         with_emulator,
         faults=options.faults,
+        quotas=options.quotas or "",
         group_key=options.group_key,
         attestation=options.attestation,
         transport=options.dps_transport,

@@ -19,14 +19,20 @@ _PACED: Final[Json] = {
     "connection": {"hold": "1s"},
 }
 _ONCE: Final[Json] = {"load": {"rampUp": "20s", "gracefulStop": "10s"}}
+_CALLED: Final[Json] = {
+    "load": {"duration": "20s", "rampUp": "5s", "pacing": {"interval": "5s"}, "gracefulStop": "10s"},
+}
 _ESTABLISHED: Final = [
     {"metric": "hub.connect", "expr": "fail_rate<0.01"},
     {"metric": "hub.connect", "expr": "p(95)<=5000"},
 ]
-_RENEWED: Final = [
-    {"metric": "cert.issued", "expr": "fail_rate<0.01"},
+_ANSWERED: Final = [
     {"metric": "cert.issued", "expr": "p(95)<=5000"},
     {"metric": "cert.issued:lost", "expr": "count==0"},
+]
+_RENEWED: Final = [
+    *_ANSWERED,
+    {"metric": "cert.issued", "expr": "fail_rate<0.01"},
     {"metric": "cert.verified", "expr": "fail_rate<0.01"},
 ]
 
@@ -69,8 +75,44 @@ BUILT_IN: Mapping[Scenario, Json] = {
             {"metric": "telemetry.publish", "expr": "p(95)<=1000"},
         ],
     },
+    Scenario.CERT_THROTTLE: {
+        **_SHARED,
+        "name": "first-search",
+        "devices": {"count": 10},
+        "load": {"search": {"start": 60, "step": 5, "hold": "10s"}, "gracefulStop": "10s"},
+        "thresholds": _ANSWERED,
+    },
+    Scenario.ADR_GET_PATCH: {
+        **_SHARED,
+        **_CALLED,
+        "name": "first-registry-mix",
+        "thresholds": [
+            {"metric": "adr.get", "expr": "p(95)<=1000"},
+            {"metric": "adr.get", "expr": "fail_rate<0.01"},
+            {"metric": "adr.patch", "expr": "fail_rate<0.01"},
+        ],
+    },
+    Scenario.ADR_PATCH: {
+        **_SHARED,
+        **_CALLED,
+        "name": "first-registry-changes",
+        "thresholds": [
+            {"metric": "adr.patch", "expr": "fail_rate<0.01"},
+            {"metric": "adr.patch", "expr": "p(95)<=10000"},
+        ],
+    },
+    Scenario.HTTP_PROBE: {
+        **_SHARED,
+        **_CALLED,
+        "name": "first-probe",
+        "thresholds": [
+            {"metric": "http.get", "expr": "fail_rate<0.01"},
+            {"metric": "http.get", "expr": "p(95)<=1000"},
+        ],
+    },
+    Scenario.CONFORMANCE: {**_SHARED, "name": "first-cases", "load": {"rampUp": "2s", "gracefulStop": "10s"}},
 }
-"""What to ask of a scenario when nobody brings a spec; of the other scenarios, nothing but their name."""
+"""What to ask of a scenario when nobody brings a spec. A rate search climbs as far as ten devices go."""
 
 
 def beneath(given: Json) -> Json:
@@ -79,7 +121,7 @@ def beneath(given: Json) -> Json:
     Of the built-in run only the fields that the chosen scenario and executor use.
     """
     scenario = Scenario(given["scenario"]) if given.get("scenario") in tuple(Scenario) else None
-    if scenario is None or scenario not in BUILT_IN:
+    if scenario is None:
         return deepcopy(given)
     held = deepcopy(BUILT_IN[scenario])
     for path in unused_fields(scenario, executor_of(given, scenario)):

@@ -33,6 +33,7 @@ type Say = Callable[[str], None]
 class Order:
     """What to start and how; group_key, when given, is told to the host only, so that it may be the wrong one.
 
+    quotas is the emulator's own JSON text of them, "" for none.
     attestation and transport are how devices reach the emulator's DPS, "" for the usual way; hubs is how many hubs it
     has, 0 for the one that is named like its host.
     """
@@ -41,6 +42,7 @@ class Order:
     what: str = "up"
     with_emulator: bool = True
     faults: Mapping[str, Any] | None = None
+    quotas: str = ""
     group_key: str = field(default="", repr=False)
     attestation: str = ""
     transport: str = ""
@@ -106,6 +108,7 @@ def _start_emulator(
     port = _prefer(EMULATOR_PORT, "the emulator", say)
     options = ["--port", str(port), "--control-port", "0", "--data", str(directory.emulator)]
     options += ["--faults", json.dumps(dict(order.faults))] if order.faults else []
+    options += ["--quotas", order.quotas] if order.quotas else []
     for number in range(1, order.hubs + 1):
         options += ["--hub", HUB_NAME.format(number)]
     command = ["engine", "emulate", *options]

@@ -20,8 +20,6 @@ _PATH = re.compile(
     re.ASCII,
 )
 _WRONG_METHOD = 405000
-_RID = "0"
-"""The request id that the body of a register request is read with; over HTTPS there is none."""
 
 type Proof = Callable[[str, str], bool]
 """Whether the device with that registration id proves itself with that password."""
@@ -69,11 +67,9 @@ class Registrations:
         if not found["rest"]:
             return self._provisioning.look_up(found["id"], now)
         try:
-            wanted = dps.parse_request(dps.register_topic(_RID), request.body)
+            wanted = dps.read_registration(request.body)
         except dps.BadRegistration as error:
             return self._provisioning.refuse(BAD_REQUEST, str(error), now=now)
-        if not isinstance(wanted, dps.Register):
-            raise TypeError("a register topic is read as one")
         return self._provisioning.register(found["id"], wanted, faults=faults, now=now)
 
 

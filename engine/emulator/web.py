@@ -84,9 +84,8 @@ class WebConnection:
                 return self._collect(event.data, heard)
             case h11.EndOfMessage():
                 return self._respond(heard)
-            case h11.ConnectionClosed():
-                heard.is_over = True
-        return False
+            case _:
+                return False
 
     def _is_welcome(self, head: h11.Request, heard: Heard) -> bool:
         """Tell a client that waits for it whether to send its body. Source: RFC 9110 section 10.1.1."""
@@ -114,7 +113,7 @@ class WebConnection:
             self._refuse(heard, 413)
             return False
         target = head.target.decode("ascii")
-        if is_upgrade(target, head.headers):
+        if head.method == b"GET" and is_upgrade(target, head.headers):
             return self._upgrade(head, target, heard)
         request = _request(head, target, bytes(self._body))
         response = self._answer(request) if request is not None else _plain(400)

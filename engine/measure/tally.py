@@ -38,6 +38,12 @@ class Tally:
         """Count a due start that began."""
         self._counts(series).started += 1
 
+    def begin(self, series: Series) -> None:
+        """Count a start that became due and began: both of the above."""
+        counts = self._counts(series)
+        counts.due += 1
+        counts.started += 1
+
     def settle(self, sample: Sample, origin: float = 0.0) -> None:
         """Count how a start ended, or that it was dropped; neither due nor started changes. origin is run time 0 in the
         sample's time."""

@@ -60,6 +60,10 @@ class Timeline:
         time."""
         self._at(sample.ended - origin).settle(sample, origin)
 
+    def begin(self, series: Series, at: float) -> None:
+        """Count a start that became due and began at run time `at`: both of the above."""
+        self._at(at).begin(series)
+
     def overdue(self, series: Series, at: float, n: int = 1) -> None:
         """Count one more start past its deadline; with -1, that one of these settled at run time `at`."""
         self._at(at).overdue(series, n)

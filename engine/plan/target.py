@@ -47,6 +47,16 @@ class DpsTransport(StrEnum):
     HTTPS = "https"
 
 
+class Tls(StrEnum):
+    """The latest TLS that devices offer. DPS has 1.2 only, hubs 1.3 under some names only.
+
+    Source: azure-iot-sdk-csharp, iothub/device/samples, Tls13Sample; article "TLS support in IoT Hub".
+    """
+
+    V1_2 = "1.2"
+    V1_3 = "1.3"
+
+
 class Dps(Section):
     """One Device Provisioning Service; `secret` names the enrollment group's key, or its CA with the CA's key."""
 
@@ -110,6 +120,9 @@ class Faults(Section):
     dropped: _Share = 0.0
     unusable: _Share = 0.0
     dps_throttled: _Share = Field(0.0, alias="dps.throttled")
+    adr_throttled: _Share = Field(0.0, alias="adr.throttled")
+    adr_server: _Share = Field(0.0, alias="adr.server")
+    adr_failed: _Share = Field(0.0, alias="adr.failed")
 
     def to_json(self) -> Json:
         """The faults as the emulator reads them."""
@@ -119,7 +132,7 @@ class Faults(Section):
 class Profile(Section):
     """One target as the server's settings describe it; control is where the emulator takes orders.
 
-    port is where DPS and hubs speak MQTT, web_port where they speak HTTPS and WebSocket.
+    tls is the latest version offered. port is where DPS and hubs speak MQTT, web_port where they speak HTTPS and WebSocket.
     """
 
     dps: tuple[Dps, ...] = ()
@@ -127,6 +140,7 @@ class Profile(Section):
     port: Annotated[int, Whole(1, 65_535)] = 8883
     web_port: Annotated[int, Whole(1, 65_535)] = 443
     ca_file: Annotated[str, _LINE] | None = None
+    tls: Annotated[Tls, Choice(Tls)] = Tls.V1_2
     http: Http | None = None
     adr: Registry | None = None
     quotas: Annotated[Mapping[str, float], Figures(frozenset(LIMITS))] = Field(default_factory=dict)

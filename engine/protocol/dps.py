@@ -223,7 +223,11 @@ def parse_request(topic: str, payload: bytes) -> Register | Poll:
         return Poll(take_rid(query), query.get("operationId", ""))
     if not topic.startswith(_REGISTER):
         raise RemoteProtocolError(f"topic {topic[:200]!r} is no request to DPS")
-    rid = take_rid(dict(parse_query(topic.removeprefix(_REGISTER))))
+    return read_registration(payload, rid=take_rid(dict(parse_query(topic.removeprefix(_REGISTER)))))
+
+
+def read_registration(payload: bytes, *, rid: str = "") -> Register:
+    """What a register body asks for, whatever carried it; HTTPS has no rid. Raises BadRegistration."""
     try:
         fields = read_object(payload)
         csr = fields.values.get("csr")

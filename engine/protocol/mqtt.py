@@ -131,7 +131,8 @@ class Disconnected:
     """The connection is closed, or never came to be; nothing follows until the next Connect.
 
     asked is true for the end of our own Disconnect. failure is None only then. Its outcome is `network`, `tls`,
-    `unauthorized`, `server`, `bad-request` (refused CONNACK) or `disconnected`.
+    `unauthorized`, `server`, `bad-request` (refused CONNACK), `disconnected`, or that of the status that refused a
+    WebSocket, `protocol` where it was none.
     """
 
     at: float

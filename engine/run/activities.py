@@ -243,7 +243,7 @@ def _drive(
     if spec.scenario in REGISTRY:
         setup = replace(setup, token=means.tokens(target))
     work = make_work(spec, batch, setup=setup, bundles=bundles, loaded=loaded, resume=_resume(claim, means))
-    wire = means.wire(clock, target.profile.ca_file)
+    wire = means.wire(clock, target.profile.ca_file, target.profile.tls)
     done = drive(work, wire=wire, clock=clock, courier=Courier(home, clock, home.listen()))
     return of_done(
         done,

@@ -123,5 +123,5 @@ def renewals(count: int, interval_s: float = 10.0) -> Timeline:
     return timeline
 
 
-def _no_wire(_clock: Clock, _ca_file: str | None) -> Wire:
+def _no_wire(_clock: Clock, _ca_file: str | None, _newest_tls: str) -> Wire:
     raise AssertionError("this test drives no devices")

@@ -114,6 +114,7 @@ class TlsServer:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(*authority.server_files(names, days))
         self._context.maximum_version = tls
+        self._context.minimum_version = tls
         if trusted is not None:
             self._context.verify_mode = ssl.CERT_REQUIRED
             self._context.load_verify_locations(cadata=trusted.root.public_bytes(Encoding.PEM).decode())

@@ -1,6 +1,5 @@
 """The emulator on real sockets: TLS, its ports, its process."""
 
-import base64
 import json
 import os
 import signal
@@ -15,101 +14,26 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from integration import emulator_client
 from integration.emulator_client import Client
+from integration.emulator_thread import Running, options, starter
 
-from engine.emulator.dps import Pace
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.packet import Connack, Connect, Pingreq, Pingresp, Puback, Publish, Subscribe
-from engine.emulator.registry import Registry
-from engine.emulator.server import Emulator, Settings, main
-from engine.emulator.service import Options, Where
-from engine.emulator.vault import open_vault
-from engine.protocol import credentials, hub, issuing, x509
+from engine.emulator.server import main
+from engine.emulator.service import Where
+from engine.protocol import credentials, hub, x509
 
 ROOT = Path(__file__).parents[2]
-
-
-class Running:
-    """An emulator in a thread, and devices against it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.emulator = Emulator(settings)
-        self.thread = Thread(target=self.emulator.run)
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.emulator.stop()
-        self.thread.join()
-
-    def context(self, identity: tuple[x509.PrivateKey, tuple[bytes, ...]] | None = None) -> ssl.SSLContext:
-        context = emulator_client.make_context(str(self.emulator.ready["caFile"]))
-        if identity:
-            emulator_client.present(context, x509.key_to_der(identity[0]), identity[1])
-        return context
-
-    def client(self, context: ssl.SSLContext) -> Client:
-        return Client(self.settings.host, self.emulator.port, context)
-
-    def provision(self, device_id: str) -> tuple[x509.PrivateKey, tuple[bytes, ...]]:
-        """A key and the chain that DPS issued for it."""
-        key, csr = emulator_client.new_device(device_id)
-        assignment = emulator_client.provision(
-            self.settings.host,
-            self.emulator.port,
-            self.context(),
-            id_scope=self.settings.id_scope,
-            group_key=base64.b64decode(str(self.emulator.ready["groupKey"])),
-            device_id=device_id,
-            csr=csr,
-        )
-        assert assignment.hub == self.settings.host
-        return key, assignment.chain
-
-    def login(self, identity: tuple[x509.PrivateKey, tuple[bytes, ...]], device_id: str) -> int:
-        with self.client(self.context(identity)) as client:
-            return emulator_client.hub_login(client, self.settings.host, device_id)
-
-    def ask(self, method: str, path: str, body: str | None = None) -> dict[str, object]:
-        """The control port's answer."""
-        request = urllib.request.Request(
-            f"{self.emulator.ready['control']}{path}", None if body is None else body.encode(), method=method
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            document: dict[str, object] = json.load(answer)
-        return document
-
-    def forge(self, *, begins: float, ends: float, device_id: str = "d-1") -> tuple[x509.PrivateKey, tuple[bytes, ...]]:
-        """A certificate of the emulator's own authority for any time."""
-        vault, key = open_vault(self.settings.data, time.time()), x509.generate_key(x509.KeyType.EC_P256)
-        mark = Registry("", vault.group_key, hubs=["h"]).mark_of(device_id)
-        csr = issuing.read_csr(x509.build_csr(key, device_id))
-        leaf = issuing.issue_leaf(vault.issuer, csr, mark=mark, begins=begins, ends=ends)
-        return key, (leaf, vault.issuer.der, vault.root.der)
-
-
-def options(**more: object) -> Options:
-    """Registrations that are done by the first poll."""
-    return Options(**{"pace": Pace(assign_s=0.0), **more})  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """A starter of emulators on free ports, which all end with the test."""
-    running: list[Running] = []
-
-    def run(**settings: object) -> Running:
-        defaults = {"data": tmp_path / "data", "port": 0, "control_port": 0, "options": options()}
-        running.append(Running(Settings(**{**defaults, **settings})))  # type: ignore[arg-type]
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.stop()
+    with starter(tmp_path) as run:
+        yield run
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -356,7 +280,9 @@ def test_the_program_says_that_it_is_ready_and_ends_on_a_signal(tmp_path: Path, 
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
-        assert list(ready) == ["ready", "host", "port", "idScope", "groupKey", "caFile", "control"]
+        assert list(ready) == [
+            *("ready", "host", "port", "hubs", "idScope", "groupKey", "onboardingCa", "caFile", "control")
+        ]
         with Client("127.0.0.1", ready["port"], emulator_client.make_context(ready["caFile"])) as client:
             assert client.login("d-1", "nobody") == 5
         with urllib.request.urlopen(f"{ready['control']}/stats", timeout=10) as answer:

@@ -61,8 +61,8 @@ class WatchedWire:
 def means_for(emulator: Emulator, store: Store, closed: Callable[[], None] = lambda: None) -> Means:
     """Means with a real wire and a real clock over this store."""
 
-    def wire(clock: Clock, ca_file: str | None) -> Wire:
-        return WatchedWire(EpollWire(clock, ca_file=ca_file), closed)
+    def wire(clock: Clock, ca_file: str | None, newest_tls: str) -> Wire:
+        return WatchedWire(EpollWire(clock, ca_file=ca_file, newest_tls=newest_tls), closed)
 
     return make_means(
         store,

@@ -42,6 +42,13 @@ def host_header(scheme: str, host: str, port: int) -> str:
     return name if port == http.PORTS[scheme] else f"{name}:{port}"
 
 
+def drop_frames(error: BaseException | None) -> None:
+    """Break the cycle of an error of h11: its traceback holds a frame that holds the error, and the connection too."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
+
+
 class Codec:
     """The messages of one connection."""
 
@@ -69,7 +76,6 @@ class Codec:
         if self._machine.our_state is h11.DONE:
             self._machine.start_next_cycle()
         self._heard, self._head = b"", None
-        self._body.clear()
         events: list[h11.Event] = [head, h11.Data(body), h11.EndOfMessage()] if body else [head, h11.EndOfMessage()]
         return b"".join(self._machine.send(event) or b"" for event in events)
 
@@ -82,7 +88,8 @@ class Codec:
         try:
             self._machine.receive_data(data)
             return self._next()
-        except h11.RemoteProtocolError:
+        except h11.RemoteProtocolError as error:
+            drop_frames(error)
             return MALFORMED if data else ENDED
 
     def _next(self) -> http.Response | Failure | None:
@@ -107,7 +114,9 @@ class Codec:
     def _response(self) -> http.Response:
         assert self._head is not None
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._head.headers)
-        return http.Response(self._head.status_code, headers, bytes(self._body))
+        body = bytes(self._body)
+        self._body = bytearray()  # an idle connection holds no megabyte
+        return http.Response(self._head.status_code, headers, body)
 
 
 def _is_too_long(length: bytes) -> bool:

@@ -26,10 +26,10 @@ from engine.protocol.mqtt import Identity
 class Network:
     """What all dials of a process share: names, roots, the clock and the addresses they leave from."""
 
-    def __init__(self, clock: Clock, *, ca_file: str | None, source_addresses: Sequence[str]) -> None:
+    def __init__(self, clock: Clock, *, ca_file: str | None, newest_tls: str, source_addresses: Sequence[str]) -> None:
         self.clock = clock
         self.hosts = Hosts(clock)
-        self.trust = Trust(ca_file)
+        self.trust = Trust(ca_file, newest_tls)
         self._sources: Iterator[str] | None = itertools.cycle(source_addresses) if source_addresses else None
 
     def socket_towards(self, address: Address) -> socket.socket:

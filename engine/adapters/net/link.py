@@ -233,9 +233,11 @@ class Link:
         return None if stream.has_sent else Failure(Outcome.NETWORK, ended, "the connection ended before MQTT began")
 
     def _may_send(self) -> bool:
-        if self.stage < Stage.OPEN:
+        if self.stage is Stage.OPEN:
+            return True
+        if self.stage is not Stage.LEAVING:
             raise LocalProtocolError(f"channel {self.channel} is not connected yet")
-        return self.stage is Stage.OPEN
+        return False
 
     def _wanted(self) -> int:
         client = self._client

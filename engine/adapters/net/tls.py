@@ -29,6 +29,8 @@ READ_BYTES = 16_384
 UNUSABLE = (LocalProtocolError, ValueError, IndexError, SSL.Error, crypto.Error)
 """What a key and chain that do not parse or do not belong together raise."""
 
+NEWEST = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+
 CONTEXTS = 32
 CHECKED_NAMES = 256
 
@@ -65,9 +67,12 @@ _VERIFICATION = {
 class Trust:
     """The roots that servers must lead to, and everything shared between connections that trust them."""
 
-    def __init__(self, ca_file: str | None) -> None:
-        """None is the public bundle of certifi. Raises SettingsError when the file holds no certificate."""
-        self._ca_file = ca_file or certifi.where()
+    def __init__(self, ca_file: str | None, newest: str = "1.2") -> None:
+        """None is the public bundle of certifi; newest is the latest TLS offered, "1.2" or "1.3".
+
+        Raises SettingsError when the file holds no certificate.
+        """
+        self._ca_file, self._newest = ca_file or certifi.where(), NEWEST[newest]
         self._contexts: dict[tuple[bytes, ...], SSL.Context] = {}
         self._checked: dict[tuple[str, bytes], None] = {}
         try:
@@ -108,6 +113,7 @@ class Trust:
         if context is None:
             context = SSL.Context(SSL.TLS_CLIENT_METHOD)
             context.set_min_proto_version(SSL.TLS1_2_VERSION)
+            context.set_max_proto_version(self._newest)
             context.set_verify(SSL.VERIFY_PEER, _note_verification)
             context.set_mode(SSL.MODE_RELEASE_BUFFERS)
             context.load_verify_locations(self._ca_file)

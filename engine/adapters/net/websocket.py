@@ -26,7 +26,7 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import RemoteProtocolError
 
-from engine.adapters.net.codec import AGENT, host_header
+from engine.adapters.net.codec import AGENT, drop_frames, host_header
 from engine.adapters.net.stream import HEAD_BYTES, TlsStream
 from engine.adapters.net.tls import READ_BYTES
 from engine.errors import Failure, Outcome
@@ -153,7 +153,8 @@ class WebSocketStream:
                 self._take(event, heard)
                 if self._ended:
                     break
-        except (RemoteProtocolError, ValueError):  # a header that is not ASCII is a ValueError
+        except (RemoteProtocolError, ValueError) as error:  # a header that is not ASCII is a ValueError
+            drop_frames(error)
             self._refuse(NOT_A_WEBSOCKET)
         return bytes(heard)
 

@@ -34,7 +34,7 @@ SWEEP_S = 10.0
 
 
 class EpollWire:
-    """`Wire` over paho-mqtt and h11, on TLS 1.2 or later with chain and host name always verified.
+    """`Wire` over paho-mqtt and h11, on TLS with chain and host name always verified.
 
     An http URL goes over TCP alone. HTTP connections are kept for the next request to the same server by the same
     identity, of whatever channel.
@@ -47,17 +47,20 @@ class EpollWire:
         clock: Clock,
         *,
         ca_file: str | None = None,
+        newest_tls: str = "1.2",
         source_addresses: Sequence[str] = (),
         handshakes: int = 64,
     ) -> None:
         """ca_file holds the trusted roots, None means certifi's; handshakes is how many are in flight at most.
 
+        newest_tls is "1.2" or "1.3". The services speak 1.2, and offering 1.3 besides costs every connection 9 KiB and
+        a key share of its own.
         Connections leave from source_addresses in turn; empty leaves the choice to the system.
         Raises SettingsError when the roots cannot be read or paho is of another kind.
         """
         require_hook()
         self._clock = clock
-        self._network = Network(clock, ca_file=ca_file, source_addresses=source_addresses)
+        self._network = Network(clock, ca_file=ca_file, newest_tls=newest_tls, source_addresses=source_addresses)
         self._events: list[tuple[int, mqtt.Event | http.Event]] = []
         self._watch = Watch()
         self._epoll, self._peers = self._watch.epoll, self._watch.peers

@@ -78,13 +78,14 @@ class RateSearch:
         self._first = int(held["first"])
         self._began: float | None = 0.0 if shape.state is None else None
         self._rest_until: float | None = None
+        self._open = True
         self._arrivals = Arrivals(self._due, replace(shape, state=held["starts"]))
         self._dropped = self._starts = 0
         self._measured = Timeline(_measured_s(search), 0)
 
     def next_due(self) -> float:
         """See Roster."""
-        if self._ladder.rate is None:
+        if self._rate is None:
             return math.inf
         if self._rest_until is not None:
             return min(self._arrivals.all_free_at(), self._rest_until)
@@ -92,6 +93,8 @@ class RateSearch:
 
     def calls(self, now: float) -> list[Call]:
         """See Roster."""
+        if self._rate is None:
+            return []
         if self._began is None:
             self._hold(now)
         if self._rest_until is not None:
@@ -100,7 +103,7 @@ class RateSearch:
                 self._rest_until = None
                 self._hold(now)
         found: list[Call] = []
-        while self._ladder.rate is not None and self._rest_until is None:
+        while self._rate is not None and self._rest_until is None:
             calls = self._arrivals.calls(now)
             self._note(calls)
             found += calls
@@ -118,10 +121,8 @@ class RateSearch:
         return self._arrivals.take_back(device)
 
     def close(self) -> list[Call]:
-        """See Roster."""
-        if self._ladder.rate is not None:
-            self._limited = Limited.TIME
-            self._ladder.end()
+        """See Roster; the search may go on elsewhere, so its state stays what it was."""
+        self._open = False
         return self._arrivals.close()
 
     def state(self) -> Mapping[str, Any]:
@@ -155,10 +156,16 @@ class RateSearch:
             }
             for point in self._curve
         ]
-        knee = {"held": self._ladder.held or None, "failed": self._ladder.failed, "limitedBy": self._limited}
+        limited = self._limited if self._open or self._ladder.rate is None else Limited.TIME
+        knee = {"held": self._ladder.held or None, "failed": self._ladder.failed, "limitedBy": limited}
         return {"unitS": self._search.unit_s, "stopWhen": str(self._search.stop_when), "knee": knee, "curve": curve}
 
     # -- one rate ------------------------------------------------------------------------------------------
+
+    @property
+    def _rate(self) -> float | None:
+        """The rate to hold now, None when nothing starts any more."""
+        return self._ladder.rate if self._open else None
 
     @property
     def _ends(self) -> float:
@@ -170,9 +177,10 @@ class RateSearch:
 
     def _due(self, point: int) -> float | None:
         """When a start of the rate under way is due; those of earlier rates are as late as can be."""
-        if self._began is None or self._ladder.rate is None:
+        rate = self._rate
+        if self._began is None or rate is None:
             return None
-        at = self._began + max(0, point - self._first) * self._search.unit_s / self._ladder.rate
+        at = self._began + max(0, point - self._first) * self._search.unit_s / rate
         return at if at < self._ends else None
 
     def _hold(self, now: float) -> None:
@@ -200,7 +208,7 @@ class RateSearch:
         self._measured.settle(replace(sample, series=series, due=0.0, began=began, ended=sample.ended - sample.due))
 
     def _judge(self, now: float) -> None:
-        rate, began, ended = self._ladder.rate, self._began, self._ends
+        rate, began, ended = self._rate, self._began, self._ends
         assert rate is not None
         assert began is not None
         self._count_outstanding()

@@ -9,8 +9,9 @@ from engine.device.steps.connect import leave
 
 def hold(device: Device) -> Script[None]:
     """The connection is kept for the spec's `hold`, so that our last acknowledgement gets out."""
-    device.doing = "holding"
-    yield Pause(device.setup.hold_s)
+    if device.setup.hold_s:
+        device.doing = "holding"
+        yield Pause(device.setup.hold_s)
 
 
 def stay(device: Device) -> Script[None]:

@@ -199,7 +199,7 @@ def _thresholds_fit(spec: RunSpec) -> Iterator[Finding]:
         stop = spec.load.search.stop_when
         path = "/load/search/stopWhen"
         yield from _unfit(ThresholdSpec(metric=stop.metric, expr=stop.expr), path)
-        if BASELINE in stop.expr:
+        if "baseline" in stop.expr:
             yield _finding(f"{path}/expr", "a rate is judged by itself: there is no baseline", "a number")
 
 

@@ -33,8 +33,8 @@ CLOCK = Monotonic()
 class Caller:
     """A wire, and what it said by channel."""
 
-    def __init__(self, ca_file, **options):
-        self.wire = EpollWire(CLOCK, ca_file=ca_file, **options)
+    def __init__(self, ca_file, newest_tls="1.3", **options):
+        self.wire = EpollWire(CLOCK, ca_file=ca_file, newest_tls=newest_tls, **options)
         self.heard = {}
 
     def connect(self, channel, port, host="localhost", **fields):

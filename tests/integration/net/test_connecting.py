@@ -32,6 +32,15 @@ def test_connect_parts_add_up_to_the_time_since_the_dial(authority, caller, tls,
         caller.wire.close()
 
 
+def test_connect_offers_no_tls_that_it_was_not_told_to(authority):
+    """A server of TLS 1.3 alone is refused by a caller of 1.2, and says so by its alert."""
+    with TlsServer(authority, tls=ssl.TLSVersion.TLSv1_3) as server:
+        caller = Caller(authority.ca_file, newest_tls="1.2")
+        caller.connect(1, server.port)
+        assert caller.failure(1)[:2] == (Outcome.TLS, "alert 70")
+        caller.wire.close()
+
+
 def test_connect_sends_what_was_asked_for(caller, server):
     """Protocol 3.1.1, the flags, the keep-alive, client id, user name and password are in CONNECT."""
     caller.up(1, server.port, client_id="d1", username="hub/d1", password="word", keep_alive_s=77, clean_session=False)

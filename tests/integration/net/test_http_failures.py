@@ -143,7 +143,7 @@ def test_source_address_that_is_not_ours_is_a_network_failure(authority, web):
 def test_answer_that_comes_before_the_request_has_left_is_heard(caller):
     """A server may refuse and close without taking the body; the connection is not used again."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        caller.ask(1, f"http://127.0.0.1:{listener.getsockname()[1]}/", "PUT", body=bytes(1_000_000))
+        caller.ask(1, f"http://127.0.0.1:{listener.getsockname()[1]}/", "PUT", body=bytes(16_000_000))
         sock, _ = listener.accept()
         with sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -16,6 +16,7 @@ from engine.batch.rosters.max_rate import MaxRate
 from engine.batch.rosters.once import Once
 from engine.batch.rosters.pacing import Pacing
 from engine.batch.rosters.roster import Roster, Shape
+from engine.batch.rosters.search import RateSearch, Search
 from engine.batch.runner import Done, run_batch
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle
@@ -25,7 +26,13 @@ from engine.device.setup import Setup
 from engine.emulator.service import Options
 from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally, conservation
+from engine.measure.threshold import parse_threshold
 from engine.plan.pacer import Grid, Spread, Stages, Steady
+from engine.plan.spec.scenario import CASES
+
+SEARCH = Search(
+    start=60.0, step=1.5, hold_s=20.0, unit_s=60.0, stop_when=parse_threshold("cert.issued:throttled", "share>0.05")
+)
 
 
 @dataclass
@@ -105,11 +112,12 @@ def make_roster(
     ramp_s: float,
     max_in_flight: int = 10**6,
     points: float = math.inf,
+    search: Search | None = None,
 ) -> MakeRoster:
     """What run.work makes of a spec, without the spec."""
 
     def make(_devices: Sequence[Device], unprovisioned: frozenset[int], state: Mapping[str, Any] | None) -> Roster:
-        shape = Shape(size, frozenset(unprovisioned), max_in_flight, state)
+        shape = Shape(size, frozenset(unprovisioned), max_in_flight, state, rests=executor == "search")
         match executor:
             case "once":
                 return Once(Spread(size, ramp_s).due, shape)
@@ -117,6 +125,8 @@ def make_roster(
                 return Pacing(Grid(size, 20.0, 0.1, ramp_s, duration_s, 1).due, shape)
             case "max-rate":
                 return MaxRate(Spread(size, ramp_s).due, shape, points=points, until_s=duration_s)
+            case "search":
+                return RateSearch(search or SEARCH, shape)
             case "stages":
                 rising = ((duration_s / 2, size / 5), (duration_s / 2, 0.0))
                 return Arrivals(Stages(0.0, rising).due, shape)
@@ -139,6 +149,7 @@ def make_stage(
     setup: Setup | None = None,
     world: World | None = None,
     resume: Checkpoint | None = None,
+    search: Search | None = None,
     **work: Any,
 ) -> Stage:
     """A batch over the emulator in memory; devices of cert-renewal hold a certificate already, unless told not to."""
@@ -147,8 +158,10 @@ def make_stage(
     seats = tuple(
         Seat(n, n, f"d-{n}", world.stored(f"d-{n}") if stored and not kind.fresh else None) for n in range(size)
     )
-    timed = executor != "once"
-    roster = make_roster(executor, size, duration_s=duration_s, ramp_s=ramp_s, max_in_flight=max_in_flight)
+    timed = executor not in ("once", "search")
+    roster = make_roster(
+        executor, size, duration_s=duration_s, ramp_s=ramp_s, max_in_flight=max_in_flight, search=search
+    )
     fields = {
         "graceful_stop_s": 30.0,
         "stop_at": math.inf,
@@ -158,7 +171,7 @@ def make_stage(
     }
     made = Work(
         scenario=kind,
-        setup=setup or make_setup(),
+        setup=setup or make_setup(cases=CASES),
         seats=seats,
         roster=roster,
         duration_s=duration_s if timed else None,

@@ -34,6 +34,23 @@ def test_faults_stay_as_given():
     assert given == {"dps.throttled": 0.1, "issueDelay": "2s"}
 
 
+@pytest.mark.parametrize(
+    ("quotas", "told"),
+    [("{", "not JSON"), ('{"certificates": 0}', "/certificates: not a quota"), ('{"x": 1}', "/x: unknown quota")],
+)
+def test_quotas_are_judged_before_anything_starts(quotas, told, capsys):
+    """A quota that the emulator does not have is wrong usage."""
+    with pytest.raises(SystemExit) as refused:
+        parser().parse_args(["run", "--quotas", quotas])
+    assert refused.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_quotas_stay_as_given():
+    """What the emulator gets is what was typed."""
+    assert parser().parse_args(["up", "--quotas", '{"certificates": 120}']).quotas == '{"certificates": 120}'
+
+
 @pytest.mark.parametrize("command", ["run", "up"])
 def test_devices_reach_dps_as_asked(command):
     """By whatever a profile can name; nothing is the usual way."""

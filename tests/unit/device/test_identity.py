@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from doubles.drive import make_bundle, make_setup
 from engine.device.identity import Device
 from engine.errors import Failure, Outcome
@@ -63,3 +65,11 @@ def test_backoff_is_the_same_in_every_run_and_not_the_same_twice():
     assert waits == [second.backoff_s(1, failure) for _ in range(5)]
     assert len(set(waits)) == 5
     assert first.backoff_s(1, Failure(Outcome.THROTTLED, retry_after_s=50.0)) == 50.0
+
+
+@pytest.mark.parametrize("websocket", [False, True])
+def test_hub_is_dialled_as_the_setup_says(websocket):
+    """By MQTT, or inside a WebSocket at that port."""
+    setup = make_setup(websocket=websocket, hub_port=443)
+    command = Device(setup, "d-1", index=1, ordinal=1, bundle=make_bundle("d-1")).dial_hub()
+    assert (command.websocket, command.port) == (websocket, 443)

@@ -9,7 +9,7 @@ from engine.emulator.faults import Faults
 from engine.emulator.packet import Connack, Connect, Packet, Publish, Subscribe
 from engine.emulator.registry import Registry
 from engine.emulator.service import Options, Service
-from engine.protocol import credentials, dps, hub, issuing, sas, x509
+from engine.protocol import credentials, dps, http, hub, issuing, sas, x509
 from engine.protocol.x509 import KeyType
 
 NOW = 1767225600.0
@@ -78,6 +78,17 @@ class Rig:
         csr, mark = issuing.read_csr(self.csr(device_id)), self.service.registry.mark_of(device_id)
         return (issuing.issue_leaf(ISSUER, csr, mark=mark, begins=begins, ends=ends), ISSUER.der, ROOT.der)
 
+    def onboarding_chain(
+        self, device_id: str = "d-1", *, begins: float = NOW - 300, ends: float = NOW + 86400
+    ) -> tuple[bytes, ...]:
+        """A certificate of the onboarding CA, which has no mark."""
+        csr = issuing.read_csr(self.csr(device_id))
+        return (issuing.issue_leaf(ONBOARDING, csr, mark=b"", begins=begins, ends=ends), ONBOARDING.der)
+
+    def call(self, request: http.Request, chain: Sequence[bytes] = ()) -> http.Response:
+        """The answer to an HTTP request."""
+        return self.service.call(chain, request, self.now)
+
     def request(self, conn: int, rid: str, payload: bytes | None = None, *, device_id: str = "d-1") -> list[Action]:
         """What follows from a certificate request at QoS 1."""
         body = credentials.request_payload(device_id, self.csr(device_id)) if payload is None else payload
@@ -89,6 +100,7 @@ class Rig:
 
 ROOT = issuing.new_root(KeyType.EC_P384, "root", now=NOW)
 ISSUER = issuing.new_issuer(ROOT, "issuer", now=NOW)
+ONBOARDING = issuing.new_root(KeyType.EC_P256, "onboarding", now=NOW)
 
 
 def code(actions: list[Action]) -> int:
@@ -111,7 +123,7 @@ def closed(actions: list[Action]) -> dict[int, str]:
     return {action.conn: action.reason for action in actions if isinstance(action, Close)}
 
 
-def make_rig(options: Options) -> Rig:
+def make_rig(options: Options, hubs: Sequence[str] = (HUB,)) -> Rig:
     """A service with options, its registry and its authority."""
-    authority = Authority(ROOT, ISSUER)
-    return Rig(Service(Registry(SCOPE, GROUP_KEY, hubs=[HUB]), authority, options), authority)
+    authority = Authority(ROOT, ISSUER, onboarding=ONBOARDING)
+    return Rig(Service(Registry(SCOPE, GROUP_KEY, hubs=hubs), authority, options), authority)

@@ -3,11 +3,11 @@
 import pytest
 
 from engine.emulator import authority as module
-from engine.emulator.authority import Authority, Standing
+from engine.emulator.authority import Authority, Purpose, Standing
 from engine.errors import RemoteProtocolError
 from engine.protocol import issuing, x509
 from engine.protocol.x509 import KeyType
-from unit.emulator.rig import ISSUER, NOW, ROOT
+from unit.emulator.rig import ISSUER, NOW, ONBOARDING, ROOT
 
 KEY = x509.generate_key(KeyType.EC_P256)
 
@@ -64,6 +64,29 @@ def test_a_restarted_authority_knows_its_certificates() -> None:
     authority = Authority(ROOT, ISSUER)
     assert authority.examine([leaf], NOW).standing is Standing.GOOD
     assert authority.examine([leaf], NOW).standing is Standing.GOOD
+
+
+def test_certificates_are_for_one_purpose() -> None:
+    """The CA that signed says for which, and a certificate is good for it under its own name and in its time only."""
+    authority = Authority(ROOT, ISSUER, onboarding=ONBOARDING)
+    request = issuing.read_csr(csr())
+    for issuer, own, other in (
+        (ISSUER, Purpose.OPERATION, Purpose.ONBOARDING),
+        (ONBOARDING, Purpose.ONBOARDING, Purpose.OPERATION),
+    ):
+        leaf = issuing.issue_leaf(issuer, request, mark=b"m", begins=NOW, ends=NOW + 60)
+        presented = authority.examine([leaf], NOW)
+        assert presented.named(own, "d-1") == presented.leaf is not None
+        assert presented.named(own, "d-2") is None
+        assert presented.named(other, "d-1") is None
+        assert authority.examine([leaf], NOW + 61).named(own, "d-1") is None
+
+
+def test_without_an_onboarding_ca_its_certificates_are_foreign() -> None:
+    """Nobody is taken for a device of a group that there is not."""
+    leaf = issuing.issue_leaf(ONBOARDING, issuing.read_csr(csr()), mark=b"", begins=NOW, ends=NOW + 60)
+    presented = Authority(ROOT, ISSUER).examine([leaf], NOW)
+    assert (presented.standing, presented.named(Purpose.ONBOARDING, "d-1")) == (Standing.FOREIGN, None)
 
 
 def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

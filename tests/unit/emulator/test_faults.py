@@ -10,11 +10,13 @@ from engine.errors import SpecError
 
 def test_documents_come_back() -> None:
     """Every field is read, and the document that is told back reads the same."""
-    text = '{"issueDelay": "2s", "retryAfter": "5s", "throttled": 0.2, "lost": 0.1, "dps.throttled": 1}'
+    text = (
+        '{"issueDelay": "2s", "retryAfter": "5s", "throttled": 0.2, "lost": 0.1, "dps.throttled": 1, "adr.failed": 0.5}'
+    )
     faults = parse_faults(text)
     assert faults.issue_delay_s == 2.0
     assert faults.retry_after_s == 5
-    assert faults.shares == {Fault.THROTTLED: 0.2, Fault.LOST: 0.1, Fault.DPS_THROTTLED: 1.0}
+    assert faults.shares == {Fault.THROTTLED: 0.2, Fault.LOST: 0.1, Fault.DPS_THROTTLED: 1.0, Fault.ADR_FAILED: 0.5}
     again = parse_faults(json.dumps(faults.to_json()))
     assert again.to_json() == faults.to_json()
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from engine.emulator.registry import Registry
-from engine.protocol import sas
+from engine.protocol import adr, sas
 
 
 def test_hubs_are_stable_and_even() -> None:
@@ -20,6 +20,11 @@ def test_hubs_are_stable_and_even() -> None:
 def test_device_keys_are_derived() -> None:
     """The key is the one that a device derives from the group's."""
     assert Registry("s", b"k", hubs=["h"]).device_key("d") == sas.derive_key(b"k", "d")
+
+
+def test_the_registrys_token_follows_from_the_group_key() -> None:
+    """Whoever knows the one can make the other."""
+    assert Registry("s", b"k", hubs=["h"]).adr_token == adr.local_token(b"k") != adr.local_token(b"other")
 
 
 def test_revoking_changes_the_mark_of_one_device() -> None:

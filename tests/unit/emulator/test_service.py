@@ -1,5 +1,6 @@
 """Who is let in, where refusals show, and when something is due."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from engine.emulator.service import Options, Where
 from engine.emulator.throttle import Quotas
 from engine.protocol import dps, hub, issuing, sas, x509
 from engine.protocol.x509 import KeyType
-from unit.emulator.rig import GROUP_KEY, HUB, ISSUER, NOW, ROOT, SCOPE, Rig, closed, code
+from unit.emulator.rig import GROUP_KEY, HUB, ISSUER, NOW, ROOT, SCOPE, Rig, closed, code, make_rig
 
 
 def test_tokens_open_both_services(rig: Rig) -> None:
@@ -48,10 +49,56 @@ def by_certificate(device_id: str = "d-1") -> Connect:
     return Connect(device_id, hub.username(HUB, device_id))
 
 
-def test_certificates_open_both_services(rig: Rig) -> None:
+def test_operational_certificates_open_hubs_and_not_dps(rig: Rig) -> None:
     """A leaf of the service's authority with the right name and mark, also if it was issued before a restart."""
     assert hub_login(rig, by_certificate(), rig.chain()) == 0
-    assert hub_login(rig, Connect("d-1", dps.username(SCOPE, "d-1")), rig.chain()) == 0
+    assert hub_login(rig, Connect("d-1", dps.username(SCOPE, "d-1")), rig.chain()) == 5
+    assert hub_login(rig, rig.dps_connect("d-1"), rig.chain()) == 5
+
+
+def test_onboarding_certificates_open_dps_and_no_hub(rig: Rig) -> None:
+    """A leaf of the onboarding CA with the device's name proves it to DPS, and to no hub, also beside a token."""
+    assert hub_login(rig, Connect("d-1", dps.username(SCOPE, "d-1")), rig.onboarding_chain()) == 0
+    assert hub_login(rig, by_certificate(), rig.onboarding_chain()) == 5
+    assert hub_login(rig, rig.hub_connect("d-1"), rig.onboarding_chain()) == 5
+    assert rig.service.report()["hub.connects"] == {}
+
+
+def test_onboarding_certificates_of_others_are_refused(rig: Rig) -> None:
+    """Another name, and one that is over or has not begun."""
+    connect = Connect("d-1", dps.username(SCOPE, "d-1"))
+    assert hub_login(rig, connect, rig.onboarding_chain("d-2")) == 5
+    assert hub_login(rig, connect, rig.onboarding_chain(begins=NOW - 60, ends=NOW - 1)) == 5
+    assert hub_login(rig, connect, rig.onboarding_chain(begins=NOW + 1, ends=NOW + 60)) == 5
+
+
+def test_connects_are_counted_by_hub() -> None:
+    """Devices are let in at the hub they belong to and at no other; only those let in count."""
+    rig = make_rig(Options(), hubs=("a.example", "b.example"))
+    devices = [f"d-{number}" for number in range(20)]
+    for device in devices:
+        own = rig.service.registry.hub_of(device)
+        other = next(name for name in rig.service.registry.hubs if name != own)
+        for name, expected in ((own, 0), (other, 5)):
+            resource, key = hub.sas_resource(name, device), sas.derive_key(GROUP_KEY, device)
+            token = sas.token(resource, key, int(NOW) + 60).encode()
+            assert hub_login(rig, Connect(device, hub.username(name, device), token)) == expected
+    dealt = Counter(map(rig.service.registry.hub_of, devices))
+    assert len(dealt) == 2
+    assert rig.service.report()["hub.connects"] == dealt
+
+
+def test_connections_leave_for_http_and_join_again(rig: Rig) -> None:
+    """While it speaks HTTP a connection is none of MQTT; as a WebSocket it is again, with its certificates."""
+    chain = rig.chain()
+    conn = rig.open(chain)
+    assert rig.service.leave(conn) == chain
+    assert (rig.send(conn, by_certificate()), rig.tick(40.0)) == ([], [])
+    assert rig.service.leave(conn) == ()
+    rig.service.join(conn, chain, rig.now)
+    assert code(rig.send(conn, by_certificate())) == 0
+    report = rig.service.report()
+    assert (report["opens"], report["websockets"], report["closes"]) == (1, 1, {})
 
 
 def test_certificates_of_others_are_refused(rig: Rig) -> None:

@@ -36,9 +36,9 @@ def test_a_bucket_never_exceeds_its_rate(times: list[float], per_s: float, burst
 
 
 def test_quotas_come_in_the_services_units() -> None:
-    """Registrations and certificates a minute, connections a second, and none by default."""
-    text = '{"dps.registrations": 1000, "hub.connects": 100, "certificates": 60}'
-    assert parse_quotas(text) == Quotas(1000 / 60, 100.0, 1.0)
+    """Registrations, certificates and calls of the registry a minute, connections a second, and none by default."""
+    text = '{"dps.registrations": 1000, "hub.connects": 100, "certificates": 60, "adr.requests": 120}'
+    assert parse_quotas(text) == Quotas(1000 / 60, 100.0, 1.0, 2.0)
     assert parse_quotas("{}") == Quotas()
 
 

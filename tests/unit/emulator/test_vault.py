@@ -1,6 +1,10 @@
 """What an emulator keeps in its directory."""
 
+import fcntl
+import json
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,8 +20,8 @@ def test_a_vault_is_made_once(tmp_path: Path) -> None:
     """A second start finds the same keys and certificates."""
     first, second = open_vault(tmp_path / "a" / "b", NOW), open_vault(tmp_path / "a" / "b", NOW + 1000)
     assert first.group_key == second.group_key
-    assert [issuer.der for issuer in (first.root, first.issuer, first.server_root)] == [
-        issuer.der for issuer in (second.root, second.issuer, second.server_root)
+    assert [issuer.der for issuer in (first.root, first.issuer, first.server_root, first.onboarding)] == [
+        issuer.der for issuer in (second.root, second.issuer, second.server_root, second.onboarding)
     ]
     assert issuing.is_issued_by(first.issuer.der, first.root)
 
@@ -44,6 +48,48 @@ def test_revocations_are_kept(tmp_path: Path) -> None:
     assert vault.revocations() == {}
     vault.keep_revocations({"d": 2})
     assert open_vault(tmp_path, NOW).revocations() == {"d": 2}
+
+
+def test_a_vault_of_an_older_version_gets_what_it_lacks(tmp_path: Path) -> None:
+    """The onboarding CA is added once, for its owner's eyes only, and everything else stays as it was."""
+    first, path = open_vault(tmp_path, NOW), tmp_path / "secrets.json"
+    held = json.loads(path.read_bytes())
+    old = {name: value for name, value in held.items() if not name.startswith("onboarding")}
+    path.write_text(json.dumps(old))
+    second, third = open_vault(tmp_path, NOW), open_vault(tmp_path, NOW)
+    assert second.onboarding.der == third.onboarding.der != first.onboarding.der
+    assert old.items() < json.loads(path.read_bytes()).items()
+    assert (second.group_key, second.issuer.der) == (first.group_key, first.issuer.der)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ca.pem", "secrets.json"]
+
+
+def test_several_starts_at_once_agree_on_what_was_lacking(tmp_path: Path) -> None:
+    """Whoever comes second waits, and takes what the first put there."""
+    first, path = open_vault(tmp_path, NOW), tmp_path / "secrets.json"
+    whole = path.read_bytes()
+    held = json.loads(whole)
+    path.write_text(json.dumps({name: held[name] for name in held if not name.startswith("onboarding")}))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(open_vault, tmp_path, NOW)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.05)
+        path.write_bytes(whole)
+        os.close(folder)
+        assert second.result().onboarding.der == first.onboarding.der
+    assert path.read_bytes() == whole
+
+
+def test_half_an_onboarding_ca_is_a_broken_vault(tmp_path: Path) -> None:
+    """A key without its certificate is not replaced."""
+    open_vault(tmp_path, NOW)
+    path = tmp_path / "secrets.json"
+    held = json.loads(path.read_bytes())
+    path.write_text(json.dumps({name: held[name] for name in held if name != "onboardingCertificate"}))
+    with pytest.raises(LocalProtocolError, match=r"secrets\.json"):
+        open_vault(tmp_path, NOW)
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"groupKey": "-"}'])

@@ -213,7 +213,7 @@ def test_faults_are_written_as_the_emulator_reads_them():
     faults = Faults.model_validate({"issueDelay": "150ms", "throttled": 0.2, "dps.throttled": 1})
     assert faults.to_json() == {
         "issueDelay": "150ms", "retryAfter": "1s", "throttled": 0.2, "conflict": 0, "server": 0, "lost": 0,
-        "dropped": 0, "unusable": 0, "dps.throttled": 1,
+        "dropped": 0, "unusable": 0, "dps.throttled": 1, "adr.throttled": 0, "adr.server": 0, "adr.failed": 0,
     }  # fmt: skip
 
 

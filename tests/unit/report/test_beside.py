@@ -7,10 +7,10 @@ from engine.measure.tally import Tally
 from engine.report.beside import Beside, compare_counts
 
 
-def _tally(*ended: tuple[Operation, Outcome]) -> Tally:
+def _tally(*ended: tuple[Operation, Outcome] | tuple[Operation, Outcome, str]) -> Tally:
     tally = Tally()
-    for operation, outcome in ended:
-        series = Series(operation, Phase.STEADY)
+    for operation, outcome, *hub in ended:
+        series = Series(operation, Phase.STEADY, *hub)
         tally.due(series)
         tally.start(series)
         tally.settle(Sample(series, 0.0, 0.0, 1.0, outcome))
@@ -31,11 +31,13 @@ def test_compare_counts_sets_both_ends_side_by_side() -> None:
         (Operation.DPS_REGISTER, Outcome.OK),
         (Operation.TELEMETRY_PUBLISH, Outcome.TIMEOUT),
     )
-    emulator = {"cert": {"requests": 2, "202": 1, "200": 1}, "dps.register": {"200": 1}, "telemetry": 1}
+    certificates = {"requests": 2, "202": 1, "200": 1}
+    emulator = {"cert": certificates, "dps.register": {"requests": 1, "200": 1}, "telemetry": 1}
     assert _compare(total, emulator) == {
         "cert requests": (2, 2),
         "cert 202": (1, 1),
         "cert 200": (1, 1),
+        "dps.register requests": (1, 1),
         "dps.register 200": (1, 1),
         "telemetry": (1, 1),
     }
@@ -54,15 +56,77 @@ def test_compare_counts_knows_a_refusal_by_its_outcome(status: str, outcome: Out
     total = _tally(
         (Operation.CERT_REQUEST, Outcome.OK), (Operation.CERT_ISSUED, outcome), (Operation.DPS_REGISTER, outcome)
     )
-    compared = _compare(total, {"cert": {status: 1}, "dps.register": {status: 1}})
-    assert compared == {f"cert {outcome}": (1, 1), f"dps.register {outcome}": (1, 1)}
+    compared = _compare(total, {"cert": {"requests": 1, status: 1}, "dps.register": {"requests": 1, status: 1}})
+    asked = {"cert requests": (1, 1), "dps.register requests": (1, 1)}
+    assert compared == {**asked, f"cert {outcome}": (1, 1), f"dps.register {outcome}": (1, 1)}
 
 
 def test_compare_counts_takes_no_certificate_from_dps_for_one_of_the_hubs() -> None:
     """A renewal by registering again asks the hub for nothing, so the hub answered as many as it says: none."""
     total = _tally((Operation.DPS_REGISTER, Outcome.OK), (Operation.CERT_ISSUED, Outcome.OK))
-    compared = _compare(total, {"cert": {"200": 0}, "dps.register": {"200": 1}})
-    assert compared == {"cert 200": (0, 0), "dps.register 200": (1, 1)}
+    compared = _compare(total, {"cert": {"200": 0}, "dps.register": {"requests": 1, "200": 1}})
+    assert compared == {"cert 200": (0, 0), "dps.register requests": (1, 1), "dps.register 200": (1, 1)}
+
+
+def test_compare_counts_leaves_the_certificates_of_cases_alone() -> None:
+    """A case asks for certificates and counts itself only; what the hub says of them has no counterpart."""
+    total = _tally((Operation.CONFORMANCE_CASE, Outcome.OK))
+    assert _compare(total, {"cert": {"requests": 2, "200": 1}}) == {"cert requests": (None, 2), "cert 200": (None, 1)}
+
+
+def test_compare_counts_tells_hubs_apart() -> None:
+    """Connections of every hub are compared with those that it admitted; one that was not admitted is none."""
+    total = _tally(
+        (Operation.HUB_CONNECT, Outcome.OK, "hub-1"),
+        (Operation.HUB_CONNECT, Outcome.OK, "hub-2"),
+        (Operation.HUB_CONNECT, Outcome.UNAUTHORIZED, "hub-2"),
+    )
+    compared = _compare(total, {"hub.connects": {"hub-1": 1, "hub-2": 1}})
+    assert compared == {"hub.connects hub-1": (1, 1), "hub.connects hub-2": (1, 1)}
+
+
+def test_compare_counts_compares_pages() -> None:
+    """A page that came is one that was served."""
+    assert _compare(_tally((Operation.HTTP_GET, Outcome.OK)), {"http.get": 1}) == {"http.get": (1, 1)}
+
+
+def test_compare_counts_compares_calls_of_the_registry() -> None:
+    """Whatever number an answer has, it is the call's `ok`; a refused question counts as itself and ends its change."""
+    total = _tally(
+        (Operation.ADR_GET, Outcome.OK),
+        (Operation.ADR_GET, Outcome.NOT_FOUND),
+        (Operation.ADR_CREATE, Outcome.OK),
+        (Operation.ADR_CREATE, Outcome.PRECONDITION),
+        (Operation.ADR_PATCH, Outcome.THROTTLED),
+        (Operation.ADR_DELETE, Outcome.OK),
+        (Operation.ADR_DELETE, Outcome.OK),
+        (Operation.ADR_DELETE, Outcome.THROTTLED),
+        (Operation.ADR_POLL, Outcome.OK),
+        (Operation.ADR_POLL, Outcome.THROTTLED),
+    )
+    accepted = {"create.201": 1, "delete.202": 1, "delete.204": 1, "get.200": 1, "poll.200": 1, "patch.202": 1}
+    refused = {"create.412": 1, "get.404": 1, "delete.429": 1, "poll.429": 1, "other.405": 1}
+    assert _compare(total, {"adr": {**accepted, **refused}}) == {
+        "adr create ok": (1, 1),
+        "adr delete ok": (2, 2),
+        "adr get ok": (1, 1),
+        "adr poll ok": (1, 1),
+        "adr patch ok": (0, 1),
+        "adr change precondition": (1, 1),
+        "adr get not-found": (1, 1),
+        "adr change throttled": (1, 1),
+        "adr poll throttled": (1, 1),
+        "adr other bad-request": (None, 1),
+    }
+
+
+def test_compare_counts_tells_what_only_devices_counted() -> None:
+    """A kind that the service counts, and never counted, is a difference, not silence."""
+    total = _tally((Operation.HUB_CONNECT, Outcome.OK, "hub-1"), (Operation.HTTP_GET, Outcome.OK))
+    (row,) = compare_counts(total, {"hub.connects": {}})
+    assert (row.what, row.ours, row.theirs, row.note.partition(":")[0]) == (
+        "hub.connects hub-1", 1, 0, "1 more at the devices"
+    )  # fmt: skip
 
 
 def test_compare_counts_takes_statuses_of_one_outcome_together() -> None:

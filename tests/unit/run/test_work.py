@@ -17,15 +17,17 @@ from engine.device.attestations.symmetric import GroupKey
 from engine.device.bundle import Bundle
 from engine.device.setup import Dps, Setup
 from engine.errors import SettingsError
-from engine.plan.batches import RunPlan, plan_run
+from engine.measure.operation import Operation
+from engine.plan.batches import Paces, RunPlan, plan_run
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import CASES
 from engine.plan.target import Target
 from engine.protocol.adr import Namespace
-from engine.run.work import make_roster, make_setup, make_work, request_tag
+from engine.run.work import make_setup, make_work, request_tag
 
 TARGETS = local_targets()
+FREE = Paces(register_per_s=None, connect_per_s=None, renew_per_s=None)
 RAMPING = {
     "executor": "ramping-arrival-rate",
     "stages": [{"duration": "40s", "target": 3}, {"duration": "20s", "target": 0}],
@@ -46,14 +48,21 @@ def target_of(spec: RunSpec) -> Target:
     return target
 
 
+def ranges_of(spec: RunSpec) -> list[tuple[int, int]]:
+    """Ten devices are 100 to 104 and 200 to 204."""
+    half = spec.devices.count // 2
+    return [(100, half), (200, spec.devices.count - half)]
+
+
 def plan_of(spec: RunSpec) -> RunPlan:
-    """Its devices are 100 to 104 and 200 to 204."""
-    return plan_run(spec, run_id="run-a", ranges=[(100, 5), (200, 5)], target=target_of(spec))
+    """Its devices are numbered from 100 and from 200."""
+    return plan_run(spec, run_id="run-a", ranges=ranges_of(spec), target=target_of(spec))
 
 
 def setup_of(spec: RunSpec) -> Setup:
     """What its devices have in common."""
-    return make_setup(spec, target_of(spec), secrets=SECRETS, tag="tag", zero_wall=7.0)
+    paces = plan_of(spec).batches[0].paces
+    return make_setup(spec, target_of(spec), secrets=SECRETS, tag="tag", zero_wall=7.0, paces=paces)
 
 
 def work_of(spec: RunSpec, batch: int = 0, **bundles: Bundle) -> Work:
@@ -132,51 +141,7 @@ def test_secret_that_is_not_there_is_named() -> None:
     """The batch cannot run, and says what is missing."""
     spec = spec_of()
     with pytest.raises(SettingsError, match="local-group-key"):
-        make_setup(spec, target_of(spec), secrets=FixedSecrets(), tag="", zero_wall=0.0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "kind"),
-    [
-        ({}, Pacing),
-        ({"scenario": "provision"}, Once),
-        ({"load": {"executor": "max-rate"}}, MaxRate),
-        ({"load": {"executor": "constant-arrival-rate", "rate": 5}}, Arrivals),
-        ({"load": RAMPING}, Arrivals),
-    ],
-)
-def test_executor_has_its_roster(changes: dict[str, Any], kind: type) -> None:
-    """Closed ones belong to devices, open ones to nobody."""
-    spec = spec_of(**changes)
-    assert isinstance(make_roster(spec, plan_of(spec).batches[0])((), None), kind)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"load": {"iterations": 25, "pacing": {"interval": "1s"}, "duration": "60s"}},
-        {"scenario": "provision", "load": {"iterations": 7}},
-        {"load": {"executor": "constant-arrival-rate", "rate": 5, "iterations": 31, "duration": "60s"}},
-        {"load": {**RAMPING, "iterations": 31}},
-        {"load": {"executor": "max-rate", "iterations": 31}},
-        {"load": {"executor": "max-rate", "iterations": 2}},
-    ],
-)
-def test_iterations_of_the_run_are_shared_out_whole(changes: dict[str, Any]) -> None:
-    """All batches together hand out exactly as many starts as the spec says."""
-    spec = spec_of(**changes)
-    handed = 0
-    for batch in plan_of(spec).batches:
-        roster = make_roster(spec, batch)((), None)
-        now = 0.0
-        while (due := roster.next_due()) < math.inf:
-            now = max(now, due)
-            calls = roster.calls(now)
-            handed += len(calls)
-            for call in calls:
-                if isinstance(call, Go):
-                    roster.free(call.device)
-    assert handed == spec.load.iterations
+        make_setup(spec, target_of(spec), secrets=FixedSecrets(), tag="", zero_wall=0.0, paces=FREE)
 
 
 def test_load_ends_by_time_only_where_the_executor_says_so() -> None:
@@ -191,9 +156,32 @@ def test_load_ends_by_time_only_where_the_executor_says_so() -> None:
 
 
 def test_preparing_keeps_to_the_targets_quotas() -> None:
-    """The emulator has none; a service's registrations are shared out among the batches."""
-    assert work_of(spec_of()).prepare_per_s is None
-    spec = spec_of(target="staging", limits={"maxDuration": "3h"}, load={"duration": "1s"})
-    per_s = work_of(spec).prepare_per_s
-    assert per_s is not None
-    assert per_s * 3 == pytest.approx(0.9 * 1000 / 60, rel=0.01)
+    """The emulator has none; a service's are shared out among the batches, and each device takes what it may need."""
+    assert setup_of(spec_of()).budgets == {}
+    staging = {"target": "staging", "limits": {"maxDuration": "3h"}, "load": {"duration": "1s"}}
+    budgets = setup_of(spec_of(**staging)).budgets
+    register, issue = budgets[Operation.DPS_REGISTER], budgets[Operation.CERT_ISSUED]
+    assert register.book(0.0) == issue.book(0.0) == 0.0
+    assert 3 / register.free_at == pytest.approx(0.9 * 1000 / 60, rel=0.01)
+    assert set(budgets) == {Operation.DPS_REGISTER, Operation.HUB_CONNECT, Operation.CERT_ISSUED}
+    stored = {f"device_{n}": Bundle(f"device-{n}", "hub", b"key", (b"leaf",)) for n in range(100, 110)}
+    assert work_of(spec_of(**staging)).paced_by == (Operation.HUB_CONNECT, Operation.DPS_REGISTER)
+    assert work_of(spec_of(**staging), **stored).paced_by in (
+        (Operation.HUB_CONNECT,),
+        (Operation.HUB_CONNECT, Operation.DPS_REGISTER),
+    )
+    assert work_of(spec_of(**{**staging, "scenario": "provision", "load": {}})).paced_by == ()
+
+
+@pytest.mark.parametrize("word", ["wait", "ask", "replace", "replace-any"])
+def test_setup_says_what_becomes_of_a_pending_request(word: str) -> None:
+    """As the spec does; only devices of cert-throttle rest as they are told."""
+    assert setup_of(spec_of(certificate={"onPending": word})).on_pending == word
+    assert not setup_of(spec_of()).rests_as_told
+    assert setup_of(spec_of(scenario="cert-throttle")).rests_as_told
+
+
+def test_load_of_a_search_ends_by_itself() -> None:
+    """It has no duration, and no ramp."""
+    work = work_of(spec_of(scenario="cert-throttle"))
+    assert (work.duration_s, work.ramp_s, len(work.seats)) == (None, 0.0, 100)

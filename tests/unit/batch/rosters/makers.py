@@ -7,6 +7,8 @@ from engine.batch.rosters.max_rate import MaxRate
 from engine.batch.rosters.once import Once
 from engine.batch.rosters.pacing import Pacing
 from engine.batch.rosters.roster import Drop, Go
+from engine.batch.rosters.search import RateSearch, Search
+from engine.measure.threshold import parse_threshold
 from engine.plan.pacer import Stages
 
 POINTS = 6
@@ -37,7 +39,20 @@ def max_rate(shape, until_s=math.inf):
     return MaxRate(lambda n: float(n), shape, points=4 * POINTS, until_s=until_s)
 
 
-MAKERS = {"once": once, "pacing": pacing, "max-rate": max_rate, "arrivals": arrivals, "stages": stages}
+def search(shape):
+    """A start a second for 12 s, then faster and faster."""
+    never = parse_threshold("cert.issued:throttled", "share>0.5")
+    return RateSearch(Search(1.0, 1.5, 12.0, 1.0, never), shape)
+
+
+MAKERS = {
+    "once": once,
+    "pacing": pacing,
+    "max-rate": max_rate,
+    "arrivals": arrivals,
+    "stages": stages,
+    "search": search,
+}
 TOTALS = {
     "once": lambda shape: shape.size,
     "pacing": lambda shape: shape.size * POINTS,
@@ -45,6 +60,11 @@ TOTALS = {
     "arrivals": lambda shape: 4 * POINTS,
     "stages": lambda shape: 20,
 }
+
+
+def total_of(name, shape, roster):
+    """How many points the schedule has; a search has as many as it came to."""
+    return roster.state()["starts"]["next"] if name == "search" else TOTALS[name](shape)
 
 
 def goes(calls):
