@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from engine.batch.courier import Courier
 from engine.batch.ledger import Ledger
 from engine.batch.monitor import Monitor
+from engine.device.identity import Device
 from engine.device.script import Event, Order, Save
 from engine.device.session import Session
 from engine.device.start import Start
@@ -22,21 +23,29 @@ _log = logging.getLogger("certfleet.batch")
 
 
 class Fleet:
-    """Sessions by channel; doing counts them by what they are at.
+    """Sessions by channel; doing counts them by what they are at, and is_ready says of an idle one whether it could begin.
 
     is_free hears of each device that may be started again: its script has ended, or gives way. A script that gave way
     and is at work again takes the device back: take_back says whether it could, and where not, a start waits for it.
     """
 
     def __init__(
-        self, sessions: Sequence[Session], wire: Wire, *, courier: Courier, ledger: Ledger, monitor: Monitor
+        self,
+        sessions: Sequence[Session],
+        wire: Wire,
+        *,
+        courier: Courier,
+        ledger: Ledger,
+        monitor: Monitor,
+        is_ready: Callable[[Device], bool],
     ) -> None:
         self.sessions = sessions
-        self.doing = Counter(map(_doing, sessions))
+        self._is_ready = is_ready
         self.is_free: Callable[[int], None] = lambda _: None
         self.take_back: Callable[[int], bool] = lambda _: False
         self._wire, self._courier, self._ledger, self._monitor = wire, courier, ledger, monitor
-        self._words = [_doing(session) for session in sessions]
+        self._words = [self._word(session) for session in sessions]
+        self.doing = Counter(self._words)
         self._working: set[int] = set()
         self._offered: set[int] = set()
         self._yielding: set[int] = set()
@@ -69,6 +78,9 @@ class Fleet:
         self._working.add(channel)
         self._offered.discard(channel)
         self._yielding.discard(channel)
+        if session.gives_way:
+            session.break_off(now)
+            self._settle(channel)
         self._drive(channel, session.begin, start, now)
 
     def withdraw(self) -> list[Start]:
@@ -177,23 +189,20 @@ class Fleet:
 
     def _note(self, channel: int) -> None:
         """Keep the count of who is at what."""
-        word, before = _doing(self.sessions[channel]), self._words[channel]
+        word, before = self._word(self.sessions[channel]), self._words[channel]
         if word != before:
             self.doing[before] -= 1
             self.doing[word] += 1
             self._words[channel] = word
+
+    def _word(self, session: Session) -> str:
+        device = session.device
+        if device.doing or device.connected:
+            return device.doing or "connected"
+        return "offline" if self._is_ready(device) else "unprovisioned"
 
     def _settle(self, channel: int) -> None:
         log = self.sessions[channel].drain_log()
         if log.started or log.dropped or log.samples or log.unmatched or log.retries:
             self._monitor.ports_exhausted += sum(sample.code == NO_PORT for sample in log.samples)
             self._ledger.commit(log)
-
-
-def _doing(session: Session) -> str:
-    device = session.device
-    if device.doing:
-        return device.doing
-    if device.bundle is None:
-        return "unprovisioned"
-    return "connected" if device.connected else "offline"

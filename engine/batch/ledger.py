@@ -1,10 +1,13 @@
 """What a batch has measured so far: whole iterations in a timeline and a running total, and what is still open.
 
 The timeline is kept in pieces of a few windows each, because encoding all of a long run takes a second, and a
-checkpoint is wanted every few: a piece is encoded again only when something was added to it since.
+checkpoint is wanted every few: a piece is encoded again only when something was added to it since. A piece to which
+nothing was added for QUIET checkpoints is kept encoded only, a tenth of the size, so that memory does not grow with
+the length of a run as fast as its windows do. What comes for it all the same makes a new piece of the same place.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.device.log import Log, Open
@@ -15,6 +18,7 @@ from engine.measure.tally import Tally
 from engine.measure.timeline import Timeline
 
 PIECE_WINDOWS = 6
+QUIET = 6
 
 
 class Ledger:
@@ -31,6 +35,8 @@ class Ledger:
         self._before, self._encoded_before = timeline, timeline.encode()
         self._pieces: dict[int, Timeline] = {}
         self._encoded: dict[int, bytes] = {}
+        self._quiet: Counter[int] = Counter()
+        self._archive: list[bytes] = []
         self._samples = failure_samples
         self._origin: float | None = None
         self._waiting: list[Log] = []
@@ -71,16 +77,21 @@ class Ledger:
     def timeline(self) -> Timeline:
         """All that was measured."""
         whole = Timeline(self._before.interval_s, self._samples)
-        for piece in (self._before, *self._pieces.values()):
+        for piece in (self._before, *map(Timeline.decode, self._archive), *self._pieces.values()):
             whole.merge(piece)
         return whole
 
     def encoded(self) -> list[bytes]:
         """The same in encoded pieces, to be merged."""
-        for index, piece in self._pieces.items():
+        for index, piece in list(self._pieces.items()):
             if index not in self._encoded:
                 self._encoded[index] = piece.encode()
-        return [self._encoded_before, *self._encoded.values()]
+                self._quiet[index] = 0
+            self._quiet[index] += 1
+            if self._quiet[index] > QUIET:
+                self._archive.append(self._encoded.pop(index))
+                del self._pieces[index], self._quiet[index]
+        return [self._encoded_before, *self._archive, *self._encoded.values()]
 
     def _place(self, log: Log, origin: float) -> None:
         """Into the windows of their time."""

@@ -22,6 +22,7 @@ from typing import Any
 from engine.batch import checkpoint
 from engine.batch.courier import Courier
 from engine.batch.fleet import Fleet
+from engine.batch.hush import hushed
 from engine.batch.ledger import Ledger, dropped
 from engine.batch.monitor import Monitor
 from engine.batch.progress import Progress
@@ -114,7 +115,14 @@ class _Runner:
         self._stop: Stop | None = None
         self._unready: frozenset[int] = frozenset()
         self._monitor = Monitor(work.interval_s, clock)
-        self._fleet = Fleet(self._sessions, wire, courier=courier, ledger=self._ledger, monitor=self._monitor)
+        self._fleet = Fleet(
+            self._sessions,
+            wire,
+            courier=courier,
+            ledger=self._ledger,
+            monitor=self._monitor,
+            is_ready=work.scenario.is_ready,
+        )
         self._began = clock.now()
         self._next_report = self._began
         self._next_checkpoint = math.inf
@@ -122,10 +130,11 @@ class _Runner:
     def run(self) -> Done:
         self._ledger.record(self._work.loaded)
         self._prepare()
-        self._await_start()
-        if self._roster is not None:
-            self._load()
-        self._drain()
+        with hushed():
+            self._await_start()
+            if self._roster is not None:
+                self._load()
+            self._drain()
         self._clean_up()
         self._close()
         if self._roster is None:

@@ -87,9 +87,8 @@ BUILT_IN: Mapping[Scenario, Json] = {
         **_CALLED,
         "name": "first-registry-mix",
         "thresholds": [
-            {"metric": "adr.get", "expr": "p(95)<=1000"},
-            {"metric": "adr.get", "expr": "fail_rate<0.01"},
-            {"metric": "adr.patch", "expr": "fail_rate<0.01"},
+            {"metric": "iteration", "expr": "fail_rate<0.01"},
+            {"metric": "iteration", "expr": "p(95)<=10000"},
         ],
     },
     Scenario.ADR_PATCH: {

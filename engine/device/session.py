@@ -123,8 +123,7 @@ class Session:
 
     def begin(self, start: Start, now: float) -> Sequence[Order]:
         """Start a script on a device that is idle or gives way; the orders that come of it."""
-        if self.gives_way:
-            self._break_off(frozenset(self._open), now)
+        self.break_off(now)
         assert self._script is None, "a busy device was started"
         self._now, self._start, self.failure, self.rest_s = now, start, None, 0.0
         self._due = now if start.due is None else start.due
@@ -135,6 +134,11 @@ class Session:
             self._begin(Begin(Operation.ITERATION, math.inf))
         self._script = run(start.steps, self.device)
         return self._advance(None)
+
+    def break_off(self, now: float) -> None:
+        """End a script that gives way where it stands: all that was open was lost. Any other goes on."""
+        if self.gives_way:
+            self._break_off(frozenset(self._open), now)
 
     def feed(self, event: Event) -> Sequence[Order]:
         """Tell the session what happened; the orders that come of it."""

@@ -179,9 +179,10 @@ def _warnings(
 def _default_warnings(total: Tally, main: Operation, expected: frozenset[Outcome]) -> list[str]:
     counts = total.select(main, judged_phases(total.series, main))
     warnings = []
-    tolerated = sum(counts.outcomes[outcome] for outcome in expected)
-    begun = counts.started - counts.cancelled
-    fail_rate = (counts.fail_rate or 0.0) - (tolerated / begun if begun else 0.0)
+    bad = counts.failed + counts.late + counts.lost + counts.overdue
+    begun = max(counts.started - counts.cancelled, counts.ok + bad)
+    unexpected = bad - sum(counts.outcomes[outcome] for outcome in expected)
+    fail_rate = unexpected / begun if begun else 0.0
     dropped = counts.share(Outcome.DROPPED) or 0.0
     if fail_rate >= FAIL_RATE_WARNING:
         warnings.append(f"{main}: {fail_rate * 100:.3g} % failed, late or lost; from 5 % on that is worth a look")

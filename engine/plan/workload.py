@@ -38,6 +38,7 @@ def operations_of(spec: RunSpec) -> Mapping[Operation, float]:
     by_dps = spec.certificate.path is RenewalPath.DPS
     renews = {Operation.DPS_REGISTER: 1.0} if by_dps else {Operation.CERT_REQUEST: 1.0, Operation.CERT_ISSUED: 1.0}
     reconnects = float(by_dps or spec.certificate.verify is Verify.RECONNECT)
+    leaves = float(math.isfinite(spec.connection.hold_s))
     messages = float(spec.telemetry.messages)
     match spec.scenario:
         case Scenario.PROVISION:
@@ -48,11 +49,10 @@ def operations_of(spec: RunSpec) -> Mapping[Operation, float]:
         case Scenario.CERT_RENEWAL:
             done = {**renews, Operation.HUB_CONNECT: reconnects}
         case Scenario.CERT_THROTTLE:
-            done = renews
+            done = {**renews, Operation.HUB_CONNECT: leaves}
         case Scenario.CONNECT_CHURN | Scenario.CONNECT_STORM:
             done = {Operation.HUB_CONNECT: 1.0}
         case Scenario.TELEMETRY:
-            leaves = float(math.isfinite(spec.connection.hold_s))
             done = {Operation.TELEMETRY_PUBLISH: messages, Operation.HUB_CONNECT: leaves}
         case Scenario.ADR_GET_PATCH:
             weights = spec.weights

@@ -70,7 +70,7 @@ def load_issuer(key: PrivateKey, der: bytes) -> Issuer:
     """An issuer from what was stored. Raises LocalProtocolError when the two do not belong together."""
     try:
         certificate = x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise LocalProtocolError("a stored CA certificate does not parse") from error
     if certificate.public_key() != key.public_key():
         raise LocalProtocolError("a stored CA certificate is for another key")
@@ -86,7 +86,7 @@ def read_authority(pem: bytes) -> tuple[Issuer, tuple[bytes, ...]]:
     key = _read_key(pem)
     try:
         certificates = x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise LocalProtocolError("no certificate in PEM that parses") from None
     issuer = Issuer(key, certificates[0])
     if issuer.certificate.public_key() != key.public_key():
@@ -160,7 +160,7 @@ def read_csr(der: bytes) -> Csr:
         key = request.public_key()
         if not request.is_signature_valid:
             raise RemoteProtocolError("verification of the certificate signing request failed")
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise RemoteProtocolError("verification failed: not a PKCS#10 certificate signing request") from error
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise RemoteProtocolError("the certificate signing request has no common name")
@@ -174,7 +174,7 @@ def read_leaf(der: bytes) -> Leaf | None:
         certificate = x509.load_der_x509_certificate(der)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         marks = [ext.value for ext in certificate.extensions if ext.oid == MARK]
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
         return None
     if len(names) != 1 or not isinstance(names[0].value, str):
         return None
@@ -187,7 +187,7 @@ def is_issued_by(der: bytes, issuer: Issuer) -> bool:
     """Whether the issuer signed the certificate."""
     try:
         x509.load_der_x509_certificate(der).verify_directly_issued_by(issuer.certificate)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, TypeError, x509.InvalidVersion, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 

@@ -201,7 +201,7 @@ def _load(der: bytes) -> x509.Certificate | None:
     """The certificate, None when it does not parse strictly."""
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
 
 

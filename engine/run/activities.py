@@ -29,7 +29,7 @@ from engine.plan.batches import plan_run as share_out
 from engine.plan.spec.load import Load
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTRY, Executor
-from engine.plan.target import Target
+from engine.plan.target import DpsTransport, Target
 from engine.run import keys, record, start, state
 from engine.run.claims import Claim, Claims
 from engine.run.files import Planned, read_plan, read_spec, write_plan
@@ -41,6 +41,10 @@ from engine.run.work import make_setup, make_work, request_tag
 
 SPARE_DESCRIPTORS = 200
 """What the process itself needs besides one per device."""
+
+IDLE_DESCRIPTORS = 1024
+"""The HTTP connections that a wire keeps beside those in use: registering leaves one per device that proves itself by
+a certificate."""
 
 TAKE_EVERY_S = 0.5
 DELIVER_FOR_S = 120.0
@@ -230,7 +234,7 @@ def _drive(
     spec: RunSpec,
 ) -> BatchOutcome:
     target = target_of(spec, means)
-    _preflight(batch.devices, means)
+    _preflight(batch.devices, target, means)
     bundles, loaded, problems = ({}, (), []) if SCENARIOS[spec.scenario].fresh else _load(home, clock)
     setup = make_setup(
         spec,
@@ -262,10 +266,12 @@ def _load(home: StoreHome, clock: RunClock) -> tuple[Mapping[str, Bundle], tuple
     return bundles, (loaded,), problems
 
 
-def _preflight(devices: int, means: Means) -> None:
+def _preflight(devices: int, target: Target, means: Means) -> None:
     """Raise RunRefused where the process may not open a descriptor per device, or the minimum if that is strict."""
-    wanted = max(devices + SPARE_DESCRIPTORS, means.min_descriptors)
-    need = wanted if means.strict_descriptors else devices + SPARE_DESCRIPTORS
+    keeps_idle = any(dps.transport is DpsTransport.HTTPS for dps in target.profile.dps)
+    least = devices + SPARE_DESCRIPTORS + (IDLE_DESCRIPTORS if keeps_idle else 0)
+    wanted = max(least, means.min_descriptors)
+    need = wanted if means.strict_descriptors else least
     available = means.descriptors(wanted)
     if available < need:
         message = f"the batch needs {need} file descriptors, the process may open {available}"

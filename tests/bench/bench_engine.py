@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ SOURCES = tuple(f"127.0.0.{n}" for n in range(1, 5))
 EMULATED = 1000
 """Devices without a stored certificate register first, 64 of them a second as our emulator answers."""
 
-RIDE_WITHIN_S = 600.0
+RIDE_WITHIN_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class Sizes:
     hold_s: float = 5.0
     late_s: float = 10.0
     messages_per_s: float = 3000.0
+    soak_devices: int = 2000
+    soak_interval_s: float = 40.0
+    soak_s: float = 600.0
     batches: int = 200
 
 
@@ -82,6 +86,9 @@ QUICK = Sizes(
     idle_s=8.0,
     hold_s=3.0,
     late_s=4.0,
+    soak_devices=100,
+    soak_interval_s=10.0,
+    soak_s=60.0,
     batches=20,
 )
 
@@ -181,6 +188,34 @@ def open_devices(bench: Bench) -> None:
             bench.sheet.note(f"renewal, {n} devices", 1e6 * figures.cpu_s / figures.count, "us CPU")
 
 
+def two_processes(bench: Bench) -> None:
+    """As many devices as two processes hold, each with a stub of its own; a core for each pair."""
+    if bench.tools is None:
+        _tell("left out: two processes, which need a stub each")
+        return
+    each = min(20_000, _most_devices())
+    cores = sorted(os.sched_getaffinity(0))
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        ends = [(core, stack.enter_context(instruments.run_stub(bench.tools, core))) for core in (cores[0], cores[-1])]
+        orders = [Order("held", server, each, idle_s=20.0, core=core, sources=SOURCES) for core, server in ends]
+        found = [Figures(**told) for told in pool.map(lambda order: _ask("bench.ride", order.encode()), orders)]
+    bench.sheet.note("open devices in two processes", 2 * each, "devices")
+    bench.sheet.note("open devices in two processes: memory", sum(one.rss_kib for one in found) / 2, "KiB a device")
+
+
+def soak(bench: Bench) -> None:
+    """Ten minutes of renewals, each certificate used in a new connection, and what has grown meanwhile."""
+    sizes = bench.sizes
+    per_s = sizes.soak_devices / sizes.soak_interval_s
+    figures = bench.ride("soak", sizes.soak_devices, bench.emulator, per_s=per_s, for_s=sizes.soak_s)
+    what = f"soak, {sizes.soak_devices} devices, {sizes.soak_s:g} s"
+    bench.sheet.note(f"{what}: renewals", figures.count, "ok")
+    for name, unit in (("rssKib", "KiB"), ("descriptors", "files"), ("latenessP99Ms", "ms p99")):
+        grows, begins = figures.slopes[name]
+        bench.sheet.note(f"{what}: {name} at first", begins, unit)
+        bench.sheet.note(f"{what}: {name} grows", grows, f"{unit} a minute")
+
+
 def telemetry(bench: Bench) -> None:
     """The publish step as it is."""
     rate = bench.sizes.messages_per_s if bench.tools else bench.sizes.messages_per_s / 5
@@ -230,11 +265,15 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], None]] = {
     "renewals": held_renewals,
     "onboarding": onboarding,
     "open": open_devices,
+    "two-processes": two_processes,
     "telemetry": telemetry,
     "pieces": pieces,
     "emulator": emulator_capacity,
     "orchestrator": orchestration,
+    "soak": soak,
 }
+ASKED_FOR = frozenset({"soak"})
+"""Measurements that only run when they are named: they take long, and are no ratio."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -242,7 +281,13 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench_engine", description="What the engine costs.")
     parser.add_argument("--quick", action="store_true", help="a smoke size: does it work, roughly how fast is it")
     parser.add_argument("--rounds", type=int, help="alternating rounds (3, or 1 with --quick)")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS), metavar="NAME")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=MEASUREMENTS,
+        default=[name for name in MEASUREMENTS if name not in ASKED_FOR],
+        metavar="NAME",
+    )
     arguments = parser.parse_args(argv)
     facts, sheet, broken = facts_of_this_machine(), Sheet(BUDGETS), 0
     with _ends() as (tools, server, emulator, client_core):

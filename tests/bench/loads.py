@@ -1,7 +1,7 @@
 """The loads that are measured: the product's own steps and rosters, put together by hand."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.orders import Order
@@ -74,6 +74,11 @@ def renewals(order: Order) -> Load:
     return Load(SCENARIOS["cert-renewal"], lambda shape: Pacing(grid.due, shape), order.for_s, Lateness())
 
 
+def soak(order: Order) -> Load:
+    """The scenario `cert-renewal` as it ships: every certificate is used in a new connection."""
+    return replace(renewals(order), verify="reconnect")
+
+
 def telemetry(order: Order) -> Load:
     """MESSAGES of every device in turn, per_s in all."""
     interval_s = order.devices * MESSAGES.count / order.per_s
@@ -114,6 +119,7 @@ LOADS: Mapping[str, Callable[[Order], Load]] = {
     "churn": churn,
     "onboarding": onboarding,
     "renewals": renewals,
+    "soak": soak,
     "telemetry": telemetry,
     "held": held,
     "echo-renewals": echo_renewals,

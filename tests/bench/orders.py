@@ -1,7 +1,8 @@
 """What a measured process is asked to do, and what it answers: plain values, JSON on the way."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -50,7 +51,8 @@ class Figures:
 
     server_cpu_s is what the far side spent meanwhile. rss_kib is what one open device added. idle_ are the seconds in
     which nothing was due. late_ms are p50 and p99 of how late starts began. dropped counts starts that never were.
-    lag_p99_ms is the worst interval's, from the batch's own health.
+    lag_p99_ms is the worst interval's, from the batch's own health. slopes are what grows a minute and where it began,
+    fitted to the last three quarters of a soak: rssKib and descriptors by the second, latenessP99Ms by the interval.
     """
 
     count: int
@@ -63,3 +65,4 @@ class Figures:
     idle_cpu_s: float = 0.0
     idle_wall_s: float = 0.0
     late_ms: tuple[float, float] = (0.0, 0.0)
+    slopes: Mapping[str, tuple[float, float]] = field(default_factory=dict)

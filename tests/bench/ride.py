@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.loads import LOADS, MESSAGES, Load
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from engine.adapters.clock import SystemClock
+from engine.adapters.directory import DirectoryStore
 from engine.adapters.memory import MemoryStore
 from engine.adapters.net.wire import EpollWire
 from engine.batch.courier import Courier
@@ -40,7 +42,7 @@ from engine.device.identity import Device
 from engine.device.setup import Dps, Setup
 from engine.measure.operation import Phase
 from engine.measure.tally import conservation
-from engine.ports import Clock, Wire
+from engine.ports import Clock, Store, Wire
 from engine.protocol.x509 import WRAPPING_KEY_BYTES, key_to_der
 from engine.run.home import DeviceState, Span
 
@@ -60,9 +62,9 @@ class Unsound(Exception):
 class MemoryHome:
     """See batch.home.Home: a batch of its own run, device state over a `MemoryStore`."""
 
-    def __init__(self, clock: Clock, devices: int) -> None:
+    def __init__(self, clock: Clock, devices: int, store: Store) -> None:
         self._clock, self._span = clock, Span(0, devices)
-        self._state = DeviceState(MemoryStore(), "data", PREFIX, bytes(range(WRAPPING_KEY_BYTES)))
+        self._state = DeviceState(store, "data", PREFIX, bytes(range(WRAPPING_KEY_BYTES)))
         self._saves = itertools.count()
         self.beginning: Beginning | None = None
         self.kept: dict[str, bytes] = {}
@@ -99,6 +101,7 @@ class Mark:
     cpu_s: float
     server_cpu_s: float
     rss_kib: float
+    descriptors: int
     progress: bytes = b""
 
     def ok(self, load: Load) -> int:
@@ -117,7 +120,7 @@ class Meter:
 
     def mark(self, progress: bytes = b"") -> Mark:
         """Now."""
-        found = Mark(self._clock.now(), time.process_time(), cpu_of(self._pid), rss_kib(), progress)
+        found = Mark(self._clock.now(), time.process_time(), cpu_of(self._pid), rss_kib(), descriptors(), progress)
         self.marks.append(found)
         return found
 
@@ -147,11 +150,14 @@ def ride(order: Order, *, wire: Wire | None = None, identities: Sequence[Bundle]
     clock, load = SystemClock(), LOADS[order.load](order)
     identities = read_identities(order) if identities is None else identities
     gc.collect()
-    meter, home = Meter(clock, order.server.pid), MemoryHome(clock, order.devices)
-    empty = meter.mark()
-    work = make_work(order, load, identities=identities, clock=clock, meter=meter, home=home)
-    wire = wire or EpollWire(clock, ca_file=order.server.ca_file, source_addresses=order.sources)
-    done = run_batch(work, wire=wire, clock=clock, courier=MeteredCourier(home, clock, meter))
+    with TemporaryDirectory() as folder:
+        # What is stored for minutes must not be taken for what the engine needs.
+        store = DirectoryStore(Path(folder)) if order.load == "soak" else MemoryStore()
+        meter, home = Meter(clock, order.server.pid), MemoryHome(clock, order.devices, store)
+        empty = meter.mark()
+        work = make_work(order, load, identities=identities, clock=clock, meter=meter, home=home)
+        wire = wire or EpollWire(clock, ca_file=order.server.ca_file, source_addresses=order.sources)
+        done = run_batch(work, wire=wire, clock=clock, courier=MeteredCourier(home, clock, meter))
     _demand_sound(done, load)
     assert home.beginning is not None
     return _figures(order, load, done=done, meter=meter, empty=empty, start=home.beginning.start)
@@ -226,6 +232,17 @@ def rss_kib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
+def descriptors() -> int:
+    """How many files this process has open. Source: Linux 6.2, the size of /proc/self/fd."""
+    return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
+
+
+def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """How much a figure grows a minute, and where it began: the least squares' line through (seconds, figure)."""
+    found = statistics.linear_regression(*zip(*points, strict=True))
+    return 60 * found.slope, found.intercept + found.slope * points[0][0]
+
+
 def _copied(bundle: Bundle, n: int) -> Bundle:
     """A device has bytes of its own, as it has when its state was loaded."""
     chain = tuple(bytes(bytearray(der)) for der in bundle.chain)
@@ -257,6 +274,7 @@ def _figures(order: Order, load: Load, *, done: Done, meter: Meter, empty: Mark,
         idle, idle_wall = end.cpu_s - first.cpu_s, end.at - first.at
         rss = (end.rss_kib - empty.rss_kib) / order.devices
     late = sorted(load.lateness.late_s)
+    slopes = _slopes(order, meter, done, start) if order.load == "soak" else {}
     return Figures(
         count=count,
         cpu_s=last.cpu_s - begun.cpu_s,
@@ -268,7 +286,19 @@ def _figures(order: Order, load: Load, *, done: Done, meter: Meter, empty: Mark,
         idle_cpu_s=idle,
         idle_wall_s=idle_wall,
         late_ms=(1000 * statistics.median(late), 1000 * late[int(0.99 * len(late))]) if late else (0.0, 0.0),
+        slopes=slopes,
     )
+
+
+def _slopes(order: Order, meter: Meter, done: Done, start: float) -> dict[str, tuple[float, float]]:
+    begins, ends = start + order.for_s / 4, start + order.for_s
+    marks = [mark for mark in meter.marks if begins <= mark.at <= ends]
+    lateness = [(one.window * INTERVAL_S, 1000 * one.lateness_p99_s) for one in done.health]
+    return {
+        "rssKib": slope([(mark.at, mark.rss_kib) for mark in marks]),
+        "descriptors": slope([(mark.at, mark.descriptors) for mark in marks]),
+        "latenessP99Ms": slope([(at, late) for at, late in lateness if begins <= at < ends - INTERVAL_S]),
+    }
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from engine.device.steps.save import save
 from engine.device.steps.waiting import with_retries
 from engine.errors import Failure, Outcome, RemoteProtocolError
 from engine.measure.operation import Operation
-from engine.protocol import credentials, mqtt, x509
+from engine.protocol import credentials, mqtt
 
 
 def renew(device: Device) -> Script[None]:

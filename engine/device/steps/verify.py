@@ -7,6 +7,7 @@ from engine.device.script import End, Lap, Script, StepFailed
 from engine.device.steps.check import check
 from engine.device.steps.connect import connect, connect_bare, leave
 from engine.device.steps.register import register
+from engine.device.steps.waiting import keep_to
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
 from engine.protocol import x509
@@ -59,6 +60,7 @@ def ready(device: Device) -> Script[None]:
             device.invalid = True
             raise
         device.key = x509.generate_key(device.setup.key_type)
+        yield from keep_to(device.setup.budgets.get(Operation.DPS_REGISTER))
         yield from _fresh(device)
 
 

@@ -42,12 +42,12 @@ def with_retries[R](device: Device, step: Callable[[], Script[R]], *, attempts: 
             if attempt >= attempts or failed.failure.outcome not in RETRIED:
                 raise
             yield Pause(device.backoff_s(attempt, failed.failure))
-        yield from _keep_to(device.setup.budgets.get(operation))
+        yield from keep_to(device.setup.budgets.get(operation))
         yield Retry(operation)
         attempt += 1
 
 
-def _keep_to(budget: Budget | None) -> Script[None]:
+def keep_to(budget: Budget | None) -> Script[None]:
     """It is our turn, as far as the quota goes: booked only now, for moments booked ahead would be lost to others."""
     if budget is not None:
         now: float = yield Lap()

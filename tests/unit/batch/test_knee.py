@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_search_finds_the_quota(quota):
     assert knee["held"] < knee["failed"]
     assert max(point["rate"] for point in curve if point["held"]) == knee["held"]
     assert min(point["rate"] for point in curve if not point["held"]) == knee["failed"]
-    assert all(earlier["endS"] <= later["beginS"] for earlier, later in zip(curve, curve[1:], strict=False))
+    assert all(earlier["endS"] <= later["beginS"] for earlier, later in pairwise(curve))
     stats, issued = stage.world.service.report(), total(done).select(Operation.CERT_ISSUED)
     assert issued.started == stats["cert"]["requests"]
     assert (issued.ok, issued.outcomes[Outcome.THROTTLED]) == (stats["cert"]["200"], stats["cert"]["429"])

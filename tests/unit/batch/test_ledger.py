@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.batch.ledger import PIECE_WINDOWS, Ledger, dropped
+from engine.batch.ledger import PIECE_WINDOWS, QUIET, Ledger, dropped
 from engine.device.log import Log, Open
 from engine.errors import Outcome
 from engine.measure.operation import DropReason, Operation, Phase
@@ -81,6 +81,21 @@ def test_encoded_pieces_are_the_whole_timeline():
     second = ledger.encoded()
     assert sum(any(old is new for new in second) for old in first) == len(first) - 1
     assert merged(ledger).encode() == ledger.timeline().encode()
+
+
+def test_quiet_pieces_are_kept_encoded_only():
+    """A long run holds few windows open; one that is added to again is counted all the same."""
+    ledger = Ledger(Timeline(10.0), 3)
+    ledger.begin(0.0)
+    for n in range(4):
+        ledger.commit(a_log(n * PIECE_WINDOWS * 10.0 + 1.0))
+    for _ in range(QUIET + 1):
+        ledger.encoded()
+    assert not ledger._pieces
+    ledger.commit(a_log(3.0))
+    assert len(ledger._pieces) == 1
+    assert merged(ledger).encode() == ledger.timeline().encode()
+    assert ledger.timeline().total().select(Operation.ITERATION).due == ledger.iterations_due() == 5
 
 
 def test_ledger_keeps_as_many_failure_samples_as_asked():

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from doubles.drive import World, make_setup
+from doubles.drive import World, make_bundle, make_setup
 from engine.batch.runner import AT_ONCE, Stop
+from engine.device.backoff import Backoff
 from engine.device.budget import Budget
 from engine.device.catalog import SCENARIOS
 from engine.device.setup import Attempts, Timeouts
@@ -264,3 +265,31 @@ def test_rig_is_what_it_says():
     assert isinstance(stage.home, FakeHome)
     assert stage.wire.clock is stage.world.clock
     assert stage.home.word.must_stop_at == math.inf
+
+
+def test_devices_that_are_provisioned_again_keep_to_the_quota_too():
+    """Stored certificates that are all refused bring no burst of registrations."""
+    paced = make_setup(budgets={Operation.DPS_REGISTER: Budget(2.0), Operation.HUB_CONNECT: Budget(100.0)})
+    stage = make_stage(size=10, setup=paced, paced_by=(Operation.HUB_CONNECT,))
+    stage.work = replace(
+        stage.work, seats=tuple(replace(seat, bundle=make_bundle(seat.device_id)) for seat in stage.work.seats)
+    )
+    done = stage.run()
+    assert counted(done, Operation.DPS_REGISTER) == {"ok": 10}
+    assert done.durations_s[Phase.PREPARE] >= 9 / 2.0
+    assert_sound(done)
+
+
+def test_retries_keep_to_the_quota():
+    """However short their back-off, in the load as before it."""
+    paced = make_setup(
+        budgets={Operation.CERT_ISSUED: Budget(0.5)},
+        attempts=Attempts(renew=3),
+        backoff=Backoff(base_s=0.1, max_s=0.1, honor_retry_after=False),
+    )
+    noise = Options(faults=Faults({Fault.THROTTLED: 1.0}))
+    done = make_stage(size=4, setup=paced, options=noise, duration_s=60.0, graceful_stop_s=60.0).run()
+    issued = total(done).select(Operation.CERT_ISSUED)
+    assert issued.retries > 10
+    assert issued.retries <= 1 + 0.5 * (done.durations_s[Phase.RAMP] + done.durations_s[Phase.STEADY] + 60.0)
+    assert_sound(done)

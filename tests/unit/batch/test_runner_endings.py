@@ -239,3 +239,23 @@ def test_crash_of_the_courier_ends_the_batch():
     stage.at(20.0, lambda: setattr(stage.home, "trouble", ZeroDivisionError("a bug")))
     with pytest.raises(ZeroDivisionError):
         stage.run()
+
+
+@pytest.mark.parametrize("executor", ["once", "pacing", "max-rate", "arrivals"])
+def test_clean_up_is_no_business_of_the_roster(executor):
+    """Devices that come free when the load is over are not offered to anybody, whatever the executor."""
+    stage = make_stage("adr-patch", executor, size=4, cleans_up=True)
+    done = stage.run()
+    assert_sound(done)
+    assert counted(done, Operation.ADR_DELETE) == {"ok": 4}
+    assert not any(health.internal for health in done.health)
+
+
+def test_clean_up_after_a_cancel_is_made_all_the_same():
+    """What the run left behind is gone, though its load was cut short."""
+    stage = make_stage("adr-patch", "pacing", size=4, cleans_up=True)
+    stage.at(15.0, stage.cancel)
+    done = stage.run()
+    assert done.stop is Stop.CANCELLED
+    assert counted(done, Operation.ADR_DELETE) == {"ok": 4}
+    assert_sound(done)

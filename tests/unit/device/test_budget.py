@@ -1,5 +1,7 @@
 """Moments handed out at a rate."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ def test_budget_keeps_to_its_rate(per_s, gaps):
         now += gap
         booked.append(budget.book(now))
         assert budget.free_at == pytest.approx(booked[-1] + 1.0 / per_s)
-    spaces = [later - earlier for earlier, later in zip(booked, booked[1:], strict=False)]
+    spaces = [later - earlier for earlier, later in pairwise(booked)]
     assert all(space >= (1.0 - 1e-6) / per_s for space in spaces)
 
 

@@ -15,7 +15,7 @@ from engine.device.steps.publish import publish
 from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Series
-from engine.protocol import credentials, mqtt
+from engine.protocol import credentials, http, mqtt
 
 OP = Operation.CERT_ISSUED
 
@@ -68,6 +68,78 @@ def test_stop_loses_what_is_overdue():
     assert_conserved(log)
 
 
+def test_script_that_gives_way_is_broken_off_by_the_next_start():
+    """All that was open was lost, overdue or not, and the next script begins at once."""
+
+    def yields(device):
+        yield from ()
+        yield Begin(OP, 10.0)
+        yield Begin(Operation.STATE_SAVE, 100.0)
+        yield Wait(20.0, gives_way=True)
+
+    made = puppet(yields)
+    assert made.session.gives_way
+    made.now = 12.0
+    made.start(due=11.0)
+    log = made.session.drain_log()
+    assert outcomes(log) == {name: ["lost"] for name in ("iteration", "cert.issued", "state.save")}
+    assert {sample.ended for sample in log.samples} == {12.0}
+    assert made.session.is_busy
+    assert [held.began for held in made.session.open_operations] == [12.0] * 3
+    made.session.stop(13.0)
+    log.started += made.session.log.started
+    log.samples += made.session.drain_log().samples
+    assert_conserved(log)
+
+
+def test_script_gives_way_only_while_it_waits_to():
+    """Once something happened it is its next wait that counts, and an idle device gives way to nobody."""
+
+    def yields(device):
+        yield Wait(20.0, gives_way=True)
+        yield Wait(20.0)
+        yield Wait(20.0, gives_way=True)
+
+    made = puppet(yields)
+    seen = [made.session.gives_way]
+    for _ in range(3):
+        made.hear(lambda at: mqtt.Published(at, 1))
+        seen.append(made.session.gives_way)
+    assert seen == [True, False, True, False]
+    assert not made.session.is_busy
+
+
+def test_rest_is_that_of_the_script_which_ended_last():
+    """One that gives way has not ended, and leaves no rest of an earlier one."""
+
+    def scripted(device):
+        if left.pop(0):
+            raise StepFailed(Failure(Outcome.SERVER))
+        yield Wait(20.0, gives_way=True)
+
+    left = [True, False]
+    made = puppet(scripted, backoff=Backoff(base_s=2.0, jitter=0.0))
+    assert made.session.rest_s == 2.0
+    made.start()
+    assert (made.session.gives_way, made.session.rest_s) == (True, 0.0)
+
+
+def test_rest_is_what_the_service_asked_where_the_spec_says_so():
+    """Neither longer, whatever the back-off is, nor shorter."""
+
+    def scripted(device):
+        yield from ()
+        raise StepFailed(left.pop(0))
+
+    left = [Failure(Outcome.THROTTLED, retry_after_s=7.0), Failure(Outcome.SERVER), Failure(Outcome.SERVER)]
+    made = Puppet(scripted, rests_as_told=True, backoff=Backoff(base_s=50.0))
+    rests = []
+    while left:
+        made.start()
+        rests.append(made.session.rest_s)
+    assert rests == [7.0, 0.0, 0.0]
+
+
 def test_stop_and_expire_and_feed_leave_an_idle_session_alone():
     """There is nothing to stop, and nothing to wake."""
     made = Puppet(connect)
@@ -84,7 +156,7 @@ def test_fail_ends_the_script_and_the_connection():
     orders = made.session.fail(Failure(Outcome.INTERNAL))
     log = made.session.drain_log()
     assert outcomes(log) == {"hub.connect": ["internal"], "iteration": ["internal"], "cert.issued": ["dropped"]}
-    assert orders == [mqtt.Disconnect()]
+    assert orders == [mqtt.Disconnect(), http.Abandon()]
     assert not made.device.connected
     assert_conserved(log)
 
@@ -99,10 +171,10 @@ def test_fail_hands_out_the_orders_that_a_bug_kept_back():
     made = Puppet(stumble, bundle=make_bundle("d-0"))
     with pytest.raises(RuntimeError):
         made.start()
-    dial, leave = made.session.fail(Failure(Outcome.INTERNAL))
+    dial, *undone = made.session.fail(Failure(Outcome.INTERNAL))
     assert isinstance(dial, mqtt.Connect)
-    assert leave == mqtt.Disconnect()
-    assert made.session.fail(Failure(Outcome.INTERNAL)) == [mqtt.Disconnect()]
+    assert undone == [mqtt.Disconnect(), http.Abandon()]
+    assert made.session.fail(Failure(Outcome.INTERNAL)) == undone
 
 
 def test_rest_grows_with_failures_in_a_row_and_ends_with_a_success():

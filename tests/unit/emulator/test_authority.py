@@ -56,6 +56,8 @@ def test_examine_tells_how_a_certificate_stands() -> None:
     assert authority.examine(chain, NOW - 301).standing is Standing.NOT_YET_VALID
     assert authority.examine([ISSUER.der], NOW).standing is Standing.FOREIGN
     assert authority.examine([b"x"], NOW).standing is Standing.FOREIGN
+    version = chain[0].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1)
+    assert authority.examine([version], NOW).standing is Standing.FOREIGN
 
 
 def test_a_restarted_authority_knows_its_certificates() -> None:

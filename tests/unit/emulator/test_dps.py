@@ -53,14 +53,21 @@ def test_registration_without_a_request_has_no_chain(rig: Rig) -> None:
 
 
 def test_bad_bodies_are_answered_with_400(rig: Rig) -> None:
-    """No JSON, no CSR, a CSR for another name, and another registration id."""
+    """No JSON, no CSR, one of a version that there is not, one for another name, and another registration id."""
     conn = rig.dps_device()
-    bodies = [b"{", b'{"csr": "YQ=="}', dps.register_payload("d-1", rig.csr("d-2")), dps.register_payload("d-2", None)]
+    version = rig.csr().replace(b"\x02\x01\x00", b"\x02\x01\x01", 1)
+    bodies = [
+        b"{",
+        b'{"csr": "YQ=="}',
+        dps.register_payload("d-1", version),
+        dps.register_payload("d-1", rig.csr("d-2")),
+        dps.register_payload("d-2", None),
+    ]
     for body in bodies:
         failure = ask(rig, conn, dps.register_topic("1"), body).failure
         assert failure is not None
         assert (failure.outcome, failure.code) == (Outcome.BAD_REQUEST, "400004")
-    assert counts(rig, "dps.register") == {"400": 4, "requests": 4}
+    assert counts(rig, "dps.register") == {"400": 5, "requests": 5}
 
 
 def test_polls_for_other_operations_are_answered_with_404(rig: Rig) -> None:

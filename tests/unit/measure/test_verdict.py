@@ -174,6 +174,26 @@ def test_judge_warns_when_there_are_no_thresholds(outcomes: list[Outcome], warni
     assert (judgement.verdict, judgement.warnings) == (Verdict.PASSED, warnings)
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "warned"),
+    [
+        ([Outcome.THROTTLED] * 10, False),
+        ([Outcome.OK, *[Outcome.THROTTLED] * 9], False),
+        ([*[Outcome.OK] * 10, *[Outcome.THROTTLED] * 9, Outcome.SERVER], True),
+        ([*[Outcome.OK] * 60, *[Outcome.THROTTLED] * 9, Outcome.SERVER], False),
+        ([*[Outcome.THROTTLED] * 10, Outcome.CANCELLED], False),
+        ([Outcome.LOST] * 2, True),
+    ],
+)
+def test_judge_warns_nobody_of_what_the_run_is_there_to_provoke(outcomes: list[Outcome], warned: bool) -> None:
+    """Expected outcomes are no part of the default warning's share, and count in thresholds as ever."""
+    evidence = _evidence(_timeline(*outcomes), expected=frozenset({Outcome.THROTTLED}))
+    assert bool(judge([], evidence, Ending()).warnings) is warned
+    if Outcome.THROTTLED in outcomes:
+        judgement = judge([parse_threshold("cert.issued:throttled", "count==0")], evidence, Ending())
+        assert judgement.verdict is Verdict.FAILED
+
+
 def test_judge_leaves_default_warnings_to_thresholds() -> None:
     """Who sets thresholds says what matters."""
     assert judge([HOLDS], _evidence(_timeline(Outcome.OK, Outcome.SERVER)), Ending()).warnings == ()

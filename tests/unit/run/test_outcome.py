@@ -1,6 +1,7 @@
 """A batch's result as one body."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,7 @@ OUTCOME = BatchOutcome(
     store_failures=2,
     detail="",
     warnings=("one",),
+    search={"unitS": 60.0, "stopWhen": "cert.issued:throttled share>0.05", "knee": {"held": 2.0}, "curve": []},
 )
 
 
@@ -48,7 +50,16 @@ def test_result_is_read_as_it_was_written() -> None:
     found = BatchOutcome.decode(OUTCOME.encode())
     assert found.encode() == OUTCOME.encode()
     assert found.timeline.encode() == OUTCOME.timeline.encode()
+    assert found.search == OUTCOME.search
     assert (found.batch, found.token, found.health, found.durations_s) == (3, 2, OUTCOME.health, {Phase.STEADY: 10.0})
+
+
+def test_result_has_what_a_search_found() -> None:
+    """And nothing where the load was another."""
+    found = of_done(replace(done(Stop.SCHEDULE), search={"curve": []}), batch=0, holder="me", token=1, warnings=())
+    assert found.search == {"curve": []}
+    plain = of_done(done(Stop.SCHEDULE), batch=0, holder="me", token=1, warnings=())
+    assert BatchOutcome.decode(plain.encode()).search is None
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"\xff", json.dumps({"version": 2}).encode()])
@@ -58,7 +69,7 @@ def test_unreadable_result_says_so(body: bytes) -> None:
         BatchOutcome.decode(body)
 
 
-@pytest.mark.parametrize("name", ["timeline", "health", "durationsS", "handed", "stop"])
+@pytest.mark.parametrize("name", ["timeline", "health", "durationsS", "handed", "stop", "search"])
 def test_result_without_a_field_is_unreadable(name: str) -> None:
     """Nothing is guessed."""
     document = json.loads(OUTCOME.encode())

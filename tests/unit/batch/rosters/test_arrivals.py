@@ -55,3 +55,31 @@ def test_arrivals_of_an_earlier_holder_are_behind():
     assert roster.next_due() == -math.inf
     assert drops(roster.calls(2.0))[:2] == [(2, DropReason.BEHIND), (3, DropReason.BEHIND)]
     assert drops(arrivals(Shape(2, state={"next": 4, "outstanding": [2]})).close()) == [(2, DropReason.BEHIND)]
+
+
+def test_arrivals_take_back_only_who_is_free():
+    """A device that was called meanwhile is not, nor one that was never given back."""
+    roster = arrivals(Shape(2))
+    roster.calls(0.0)
+    assert not roster.take_back(0)
+    roster.free(0)
+    assert roster.take_back(0)
+    assert goes(roster.calls(0.5)) == [(1, 1, 0.5)]
+    assert drops(roster.calls(1.0)) == [(2, DropReason.NO_FREE_DEVICE)]
+    roster.free(0)
+    assert goes(roster.calls(1.5)) == [(0, 3, 1.5)]
+
+
+def test_arrivals_let_a_device_rest_where_the_shape_says_so():
+    """From when calls are asked for next, and others go first."""
+    for rests, reasons in ((True, [DropReason.NO_FREE_DEVICE]), (False, [])):
+        roster = arrivals(Shape(1, rests=rests))
+        roster.calls(0.0)
+        roster.free(0, 0.8)
+        assert roster.all_free_at() == -math.inf
+        assert [reason for _, reason in drops(roster.calls(0.5))] == reasons
+        if rests:
+            assert roster.all_free_at() == 1.3
+            assert drops(roster.calls(1.0)) == [(2, DropReason.NO_FREE_DEVICE)]
+            assert goes(roster.calls(1.5)) == [(0, 3, 1.5)]
+        assert roster.all_free_at() == math.inf

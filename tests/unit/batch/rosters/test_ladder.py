@@ -1,6 +1,7 @@
 """Which rates a search tries: product section 3."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def test_ladder_encloses_the_knee(start, step, knee):
     assert ladder.rate is None
     assert ladder.held <= knee < ladder.failed
     gaps = [failed - held for _, held, failed in tried if failed is not None]
-    assert all(later < earlier for earlier, later in zip(gaps, gaps[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(gaps))
     assert len(gaps) - 1 <= ROUNDS
     assert len(gaps) - 1 == ROUNDS or gaps[-1] < GAP * ladder.failed
     rising = [rate for rate, _, failed in tried if failed is None]

@@ -92,7 +92,9 @@ def test_next_request_breaks_off_the_older_one(mode, named):
     made.start(due=made.now - 1.0)
     log = made.session.drain_log()
     lost = ["cert.request", "cert.issued", "iteration"]
-    assert {name: ends for name, ends in outcomes(log).items() if "lost" in ends} == {name: ["lost"] for name in lost[1:]}
+    assert {name: ends for name, ends in outcomes(log).items() if "lost" in ends} == {
+        name: ["lost"] for name in lost[1:]
+    }
     assert outcomes(log)["cert.accepted"] == ["ok"]
     assert rid(made) != older
     assert replaced(made) == (older if named == "older" else named)

@@ -6,22 +6,18 @@ from typing import Any
 import pytest
 
 from engine.plan.spec.built import SCENARIOS, not_built
+from engine.plan.spec.devices import OnPending
 from engine.plan.spec.runspec import RunSpec
 
 type Parse = Callable[[dict[str, Any]], RunSpec]
 
 THRESHOLD = {"metric": "cert.issued", "expr": "p(95)<=1.2*baseline", "abortOnFail": True}
 MISSING: list[tuple[dict[str, Any], set[str]]] = [
-    *(({"scenario": name, "connection": {"hold": "run"}}, {"/connection/hold"})
-      for name in ("connect-churn", "connect-storm")),
-    ({"scenario": "cert-throttle"}, {"/scenario", "/load/executor", "/connection/hold"}),
     ({"scenario": "adr-patch", "target": "staging", "cleanup": "delete-on-pass"}, {"/cleanup"}),
     ({"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "61m", "target": 1}]}}, {"/load/stages"}),
-    *(({"certificate": {"onPending": word}}, {"/certificate/onPending"}) for word in ("ask", "replace", "replace-any")),
     ({"execution": {"runner": "job", "cpu": 2}}, {"/execution/runner", "/execution/cpu"}),
     ({"execution": {"startBarrier": True}}, {"/execution/startBarrier"}),
     ({"cleanup": "delete"}, {"/cleanup"}),
-    ({"load": {"pacing": {"ofValidity": 0.5}}}, {"/load/pacing/ofValidity"}),
     ({"load": {"duration": "2h"}}, {"/load/duration"}),
     ({"thresholds": [{"metric": "cert.issued", "expr": "count>0"}, THRESHOLD]},
      {"/thresholds/1/expr", "/thresholds/1/abortOnFail"}),
@@ -43,6 +39,9 @@ BUILT: list[dict[str, Any]] = [
     *({"scenario": name} for name in SCENARIOS),
     *({"scenario": name, "cleanup": word} for name in ("adr-get-patch", "adr-patch") for word in ("keep", "delete")),
     {"scenario": "telemetry", "connection": {"hold": "5s"}},
+    {"load": {"executor": "rate-search"}},
+    {"load": {"pacing": {"ofValidity": 0.5, "timeCompression": 1000}}},
+    *({"certificate": {"onPending": word}} for word in OnPending),
     {"load": {"executor": "constant-arrival-rate", "rate": 1, "iterations": 5}},
     {"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "1h", "target": 1}]}},
     {"load": {"executor": "max-rate", "duration": "1h"}},

@@ -56,6 +56,12 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str]]] = [
      {"/thresholds/0/expr": "p(N) does not apply to cert.issued:lost"}),
     ({"scenario": "cert-throttle", "load": {"search": {"stopWhen": {"metric": "cert.issued"}}}},
      {"/load/search/stopWhen/expr": "share does not apply to cert.issued"}),
+    ({"scenario": "cert-throttle", "load": {"search": {"stopWhen": {"expr": "share>2*baseline"}}}},
+     {"/load/search/stopWhen/expr": "a rate is judged by itself: there is no baseline"}),
+    ({"connection": {"hold": "run"}},
+     {"/connection/hold": '"run" is for cert-throttle and telemetry: cert-renewal goes on when the hold is over'}),
+    ({"scenario": "cert-throttle", "certificate": {"verify": "reconnect"}},
+     {"/certificate/verify": "cert-throttle renews without reconnecting"}),
 ]  # fmt: skip
 
 
@@ -77,6 +83,8 @@ TAKEN: list[dict[str, Any]] = [
     {"target": "bare", "devices": {"source": "stored-only"}},
     {"retries": {"backoff": {"base": "60s"}}},
     {"thresholds": [{"metric": "cert.issued", "expr": "p(95)<=1.2*baseline"}]},
+    {"scenario": "telemetry", "connection": {"hold": "run"}},
+    {"scenario": "cert-throttle", "certificate": {"verify": "none"}, "connection": {"hold": "5s"}},
 ]
 
 
