@@ -23,7 +23,7 @@ _log = logging.getLogger("certfleet.batch")
 
 
 class Fleet:
-    """Sessions by channel; doing counts them by what they are at, and is_ready says of an idle one whether it could begin.
+    """Sessions by channel; doing counts them by what they are at, and is_ready whether an idle one could begin.
 
     is_free hears of each device that may be started again: its script has ended, or gives way. A script that gave way
     and is at work again takes the device back: take_back says whether it could, and where not, a start waits for it.

@@ -14,13 +14,12 @@ driving at once, because somebody else may be about to take it over.
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from engine.batch import checkpoint
 from engine.batch.courier import Courier
+from engine.batch.done import Done, Stop
 from engine.batch.fleet import Fleet
 from engine.batch.hush import hushed
 from engine.batch.ledger import Ledger, dropped
@@ -35,7 +34,6 @@ from engine.device.identity import Device
 from engine.device.scenarios.scenario import Step
 from engine.device.session import Session
 from engine.device.start import Start
-from engine.measure.health import Health
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Series
 from engine.measure.timeline import Timeline
@@ -51,39 +49,6 @@ CLEAN_WITHIN_S = 240.0
 REPORT_S = 1.0
 CHECKPOINT_S = 5.0
 CLOSE_WITHIN_S = 2.0
-
-
-class Stop(StrEnum):
-    """Why a batch's load ended."""
-
-    SCHEDULE = "schedule"
-    CANCELLED = "cancelled"
-    LIMIT = "limit"
-    STORE = "store-unavailable"
-    INVALID_STATE = "invalid-stored-certificate"
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a batch measured. handed is how many points the roster handed out: the iterations' due must equal it.
-    search is what a rate search found, None for every other load."""
-
-    timeline: Timeline
-    health: tuple[Health, ...]
-    stop: Stop
-    handed: int
-    load_start: float | None
-    durations_s: Mapping[Phase, float]
-    unprovisioned: int
-    store_failures: int
-    store_detail: str
-    search: Mapping[str, Any] | None = None
-
-    @property
-    def mismatch(self) -> str:
-        """Why the numbers cannot be trusted, "" where they can."""
-        due = self.timeline.total().select(Operation.ITERATION).due
-        return "" if due == self.handed else f"the schedule handed out {self.handed} starts, {due} were counted"
 
 
 def run_batch(work: Work, *, wire: Wire, clock: Clock, courier: Courier) -> Done:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.batch.runner import Done, Stop
+from engine.batch.done import Done, Stop
 from engine.measure.health import Health, decode_health, encode_health
 from engine.measure.operation import Phase
 from engine.measure.timeline import Timeline
@@ -89,7 +89,7 @@ class BatchOutcome:
                 store_failures=int(found["storeFailures"]),
                 detail=str(found["detail"]),
                 warnings=tuple(found["warnings"]),
-                search=found["search"],
+                search=found.get("search"),
             )
         except (KeyError, TypeError, ValueError) as broken:
             raise OutcomeUnreadable("a stored body that is not a batch's result") from broken

@@ -31,10 +31,11 @@ from engine.adapters.directory import DirectoryStore
 from engine.adapters.memory import MemoryStore
 from engine.adapters.net.wire import EpollWire
 from engine.batch.courier import Courier
+from engine.batch.done import Done
 from engine.batch.home import Beginning, Home, Word
 from engine.batch.progress import Progress
 from engine.batch.rosters.roster import Roster
-from engine.batch.runner import Done, run_batch
+from engine.batch.runner import run_batch
 from engine.batch.work import Seat, Work
 from engine.device.attestations.symmetric import GroupKey
 from engine.device.bundle import Bundle

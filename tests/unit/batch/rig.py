@@ -9,6 +9,7 @@ from doubles.drive import World, make_setup
 from doubles.inline_courier import InlineCourier
 from doubles.loopback import Loopback
 from engine.batch.checkpoint import Checkpoint
+from engine.batch.done import Done
 from engine.batch.home import Beginning, Word
 from engine.batch.progress import Progress
 from engine.batch.rosters.arrivals import Arrivals
@@ -17,7 +18,7 @@ from engine.batch.rosters.once import Once
 from engine.batch.rosters.pacing import Pacing
 from engine.batch.rosters.roster import Roster, Shape
 from engine.batch.rosters.search import RateSearch, Search
-from engine.batch.runner import Done, run_batch
+from engine.batch.runner import run_batch
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle
 from engine.device.catalog import SCENARIOS

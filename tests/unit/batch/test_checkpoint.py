@@ -25,7 +25,7 @@ def test_checkpoint_comes_back_merged():
     assert sorted(found.timeline.windows) == [0, 9]
 
 
-GOOD = {"version": 1, "timelines": [], "roster": {}, "handed": 0}
+GOOD = {"version": 1, "timelines": [], "roster": {}, "handed": 0, "yielding": []}
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,10 @@ def test_checkpoint_that_is_none_is_refused(body):
     """Damaged, of another version, or of windows that do not fit together."""
     with pytest.raises(CheckpointUnreadable):
         Checkpoint.decode(body)
+
+
+def test_checkpoint_names_the_starts_that_are_nobodys():
+    """When they were due, None for one that was due when it began."""
+    body = encode([Timeline(10.0).encode()], {}, handed=3, yielding=[1.5, None])
+    assert Checkpoint.decode(body).yielding == (1.5, None)
+    assert Checkpoint.decode(encode([Timeline(10.0).encode()], {}, handed=3)).yielding == ()

@@ -8,7 +8,7 @@ import pytest
 
 from doubles.drive import make_setup
 from engine.batch.checkpoint import Checkpoint
-from engine.batch.runner import Stop
+from engine.batch.done import Stop
 from engine.device.setup import Timeouts
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from doubles.drive import World, make_bundle, make_setup
-from engine.batch.runner import AT_ONCE, Stop
+from engine.batch.done import Stop
+from engine.batch.runner import AT_ONCE
 from engine.device.backoff import Backoff
 from engine.device.budget import Budget
 from engine.device.catalog import SCENARIOS

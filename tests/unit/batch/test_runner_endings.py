@@ -6,10 +6,10 @@ import pytest
 
 from doubles.drive import make_setup
 from engine.batch.checkpoint import Checkpoint
+from engine.batch.done import Stop
 from engine.batch.home import Word
 from engine.batch.rosters.arrivals import Arrivals
 from engine.batch.rosters.roster import Shape
-from engine.batch.runner import Stop
 from engine.device.budget import Budget
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options

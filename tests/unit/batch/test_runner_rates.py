@@ -7,7 +7,7 @@ import pytest
 
 from doubles.drive import make_setup
 from engine.batch.checkpoint import Checkpoint
-from engine.batch.runner import Stop
+from engine.batch.done import Stop
 from engine.device.backoff import Backoff
 from engine.device.setup import Timeouts
 from engine.emulator.faults import Fault, Faults

@@ -34,7 +34,7 @@ PROFILES: dict[str, Any] = {
 
 @pytest.fixture
 def targets() -> Targets:
-    """The profiles local, staging (everything), bare (a hub only), small (ceilings) and other (X.509, HTTPS, WebSocket)."""
+    """Profiles: local, staging (everything), bare (a hub only), small (ceilings), other (X.509, HTTPS, WebSocket)."""
     return parse_targets(
         json.dumps(PROFILES),
         allowed_hosts=["*.azure-devices.net", "global.azure-devices-provisioning.net"],

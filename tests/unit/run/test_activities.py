@@ -175,11 +175,12 @@ def test_descriptors_are_raised_towards_the_minimum() -> None:
     """Enough for the batch is enough, unless the minimum is strict."""
     asked: list[int] = []
     means = make_means(descriptors=lambda wanted: asked.append(wanted) or 1000)
-    activities._preflight(800, means)
+    target = means.targets.by_name["local"]
+    activities._preflight(800, target, means)
     assert asked == [65_536]
     for devices, changes in ((801, {}), (4, {"strict_descriptors": True})):
         with pytest.raises(RunRefused):
-            activities._preflight(devices, replace(means, **changes))
+            activities._preflight(devices, target, replace(means, **changes))
 
 
 def test_batch_waits_for_a_dead_holder() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from doubles.means import renewals
-from engine.batch.runner import Done, Stop
+from engine.batch.done import Done, Stop
 from engine.measure.health import Health
 from engine.measure.operation import Phase
 from engine.run.outcome import BatchOutcome, OutcomeUnreadable, of_done

@@ -141,3 +141,19 @@ def test_documents_are_partial_until_the_run_is_finished() -> None:
     found = state.advance(means.store, "run-a", state.Event.BATCHES_DONE, now=means.clock.wall())
     results.write(results.conclude_run(found, means, ending=results.Ending()), means.results)
     assert summary(means)["partial"] is True
+
+
+def test_search_is_in_the_documents_and_warned_of_where_the_harness_limited_it() -> None:
+    """The knee's section, the summary's search, and no verdict worse for it."""
+    knee = {"held": 30.0, "failed": None, "limitedBy": "harness"}
+    last = {"rate": 45.0, "beginS": 0.0, "endS": 10.0, "starts": 6, "dropped": 3, "value": 0.0, "held": False}
+    search = {"unitS": 60.0, "stopWhen": "cert.issued:throttled share>0.05", "knee": knee, "curve": [last]}
+    means = make_means()
+    plan(means, "run-a", {"scenario": "cert-throttle", "devices": {"count": 4}})
+    deliver(means, "run-a", 0, search=search)
+    close_run(ORDER, means)
+    assert summary(means)["search"] == search
+    assert summary(means)["verdict"] == "passed"
+    assert [text for text in summary(means)["warnings"] if "limited by the harness: 50.0 %" in text]
+    report = api.answer(api.get_report, Request(run_id="run-a"), means)
+    assert b"## The knee" in report.body

@@ -1,0 +1,43 @@
+"""Why a batch ended, and what it measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from engine.measure.health import Health
+from engine.measure.operation import Operation, Phase
+from engine.measure.timeline import Timeline
+
+
+class Stop(StrEnum):
+    """Why a batch's load ended."""
+
+    SCHEDULE = "schedule"
+    CANCELLED = "cancelled"
+    LIMIT = "limit"
+    STORE = "store-unavailable"
+    INVALID_STATE = "invalid-stored-certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a batch measured. handed is how many points the roster handed out: the iterations' due must equal it.
+    search is what a rate search found, None for every other load."""
+
+    timeline: Timeline
+    health: tuple[Health, ...]
+    stop: Stop
+    handed: int
+    load_start: float | None
+    durations_s: Mapping[Phase, float]
+    unprovisioned: int
+    store_failures: int
+    store_detail: str
+    search: Mapping[str, Any] | None = None
+
+    @property
+    def mismatch(self) -> str:
+        """Why the numbers cannot be trusted, "" where they can."""
+        due = self.timeline.total().select(Operation.ITERATION).due
+        return "" if due == self.handed else f"the schedule handed out {self.handed} starts, {due} were counted"
