@@ -13,9 +13,8 @@ driving at once, because somebody else may be about to take it over.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 from engine.batch import checkpoint
 from engine.batch.courier import Courier

@@ -64,8 +64,10 @@ class Counts:
         self.parts: dict[str, Histogram] = {}
 
     def settle(self, sample: Sample, origin: float = 0.0) -> None:
-        """Count how one start ended, or that it was dropped; due and started stay as they are. origin is run time 0 in the
-        sample's time."""
+        """Count how one start ended, or that it was dropped; due and started stay as they are.
+
+        origin is run time 0 in the sample's time.
+        """
         outcome, code = sample.outcome, sample.code[:_CODE_CHARS]
         self.outcomes[outcome] += 1
         if outcome is Outcome.DROPPED:

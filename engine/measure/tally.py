@@ -45,8 +45,10 @@ class Tally:
         counts.started += 1
 
     def settle(self, sample: Sample, origin: float = 0.0) -> None:
-        """Count how a start ended, or that it was dropped; neither due nor started changes. origin is run time 0 in the
-        sample's time."""
+        """Count how a start ended, or that it was dropped; neither due nor started changes.
+
+        origin is run time 0 in the sample's time.
+        """
         self._counts(sample.series).settle(sample, origin)
 
     def overdue(self, series: Series, n: int = 1) -> None:

@@ -56,8 +56,10 @@ class Timeline:
         self._at(at).start(series)
 
     def settle(self, sample: Sample, origin: float = 0.0) -> None:
-        """Count how a start ended, or that it was dropped, in the window of its end; origin is run time 0 in the sample's
-        time."""
+        """Count how a start ended, or that it was dropped, in the window of its end.
+
+        origin is run time 0 in the sample's time.
+        """
         self._at(sample.ended - origin).settle(sample, origin)
 
     def begin(self, series: Series, at: float) -> None:

@@ -132,7 +132,8 @@ class Faults(Section):
 class Profile(Section):
     """One target as the server's settings describe it; control is where the emulator takes orders.
 
-    tls is the latest version offered. port is where DPS and hubs speak MQTT, web_port where they speak HTTPS and WebSocket.
+    tls is the latest version offered. port is where DPS and hubs speak MQTT, web_port where they speak HTTPS and
+    WebSocket.
     """
 
     dps: tuple[Dps, ...] = ()

@@ -11,10 +11,10 @@ from engine.ports import Clock, Secrets, Store, Wire
 @dataclass(frozen=True, slots=True)
 class Means:
     """store keeps runs and devices, results what people read. wire makes a wire on a clock that trusts a CA file
-    (None: the public roots) and offers TLS up to a version. descriptors raises the process's limit and gives it. counters asks the emulator at a
-    control address what it counted. tokens gives what shows the token that a target's device registry takes: getting
-    the first one may block and raises SettingsError, showing it does neither. new_run_id, new_holder and new_seed give
-    what nobody had before. wrapping_key is 64 bytes and never shown.
+    (None: the public roots) and offers TLS up to a version. descriptors raises the process's limit and gives it.
+    counters asks the emulator at a control address what it counted. tokens gives what shows the token that a target's
+    device registry takes: getting the first one may block and raises SettingsError, showing it does neither.
+    new_run_id, new_holder and new_seed give what nobody had before. wrapping_key is 64 bytes and never shown.
     """
 
     store: Store

@@ -89,7 +89,7 @@ class BatchOutcome:
                 store_failures=int(found["storeFailures"]),
                 detail=str(found["detail"]),
                 warnings=tuple(found["warnings"]),
-                search=found.get("search"),
+                search=found["search"],
             )
         except (KeyError, TypeError, ValueError) as broken:
             raise OutcomeUnreadable("a stored body that is not a batch's result") from broken
