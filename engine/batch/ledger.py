@@ -22,7 +22,7 @@ QUIET = 6
 
 
 class Ledger:
-    """Two folds of the same samples: by window for the results, and at once for the live view.
+    """Samples by window, for the results and the live view.
 
     The windows count from the load's start, which is not known while devices prepare: until `begin` says so, logs
     wait, and then all times are moved.
@@ -30,16 +30,18 @@ class Ledger:
 
     def __init__(self, timeline: Timeline, failure_samples: int) -> None:
         """timeline is what was measured before, and is not changed."""
-        self.total = Tally(failure_samples)
-        self.total.merge(timeline.total())
         self._before, self._encoded_before = timeline, timeline.encode()
+        self._past = timeline.total()
+        self._iterations = self._past.select(Operation.ITERATION).due
         self._pieces: dict[int, Timeline] = {}
+        self._sums: dict[int, Tally] = {}
         self._encoded: dict[int, bytes] = {}
         self._quiet: Counter[int] = Counter()
         self._archive: list[bytes] = []
         self._samples = failure_samples
         self._origin: float | None = None
         self._waiting: list[Log] = []
+        self._early = Tally(failure_samples)
         self.listener: Callable[[Log], None] = _ignore
 
     def begin(self, origin: float) -> None:
@@ -48,13 +50,26 @@ class Ledger:
         for log in self._waiting:
             self._place(log, origin)
         self._waiting.clear()
+        self._early = Tally(self._samples)
+
+    @property
+    def total(self) -> Tally:
+        """All that was counted, without the windows; what did not change since the last time is not added up again."""
+        whole = Tally(self._samples)
+        for index, piece in self._pieces.items():
+            if index not in self._sums:
+                self._sums[index] = piece.total()
+        for part in (self._past, self._early, *self._sums.values()):
+            whole.merge(part)
+        return whole
 
     def commit(self, log: Log) -> None:
         """Count a whole iteration, and tell whoever listens."""
-        _fold(log, self.total)
+        self._iterations += sum(series.operation is Operation.ITERATION for series, _ in (*log.started, *log.dropped))
         self.listener(log)
         if self._origin is None:
             self._waiting.append(log)
+            _fold(log, self._early)
         else:
             self._place(log, self._origin)
 
@@ -65,8 +80,7 @@ class Ledger:
 
     def view(self, logs: Iterable[Log], waiting: Sequence[Open], now: float) -> Tally:
         """All that was counted and all that is under way, for people who watch."""
-        view = Tally(self.total.samples_kept)
-        view.merge(self.total)
+        view = self.total
         for log in logs:
             _fold(log, view)
         for held in waiting:
@@ -90,6 +104,7 @@ class Ledger:
             self._quiet[index] += 1
             if self._quiet[index] > QUIET:
                 self._archive.append(self._encoded.pop(index))
+                self._past.merge(self._sums.pop(index, None) or piece.total())
                 del self._pieces[index], self._quiet[index]
         return [self._encoded_before, *self._archive, *self._encoded.values()]
 
@@ -116,11 +131,12 @@ class Ledger:
         if piece is None:
             piece = self._pieces[index] = Timeline(self._before.interval_s, self._samples)
         self._encoded.pop(index, None)
+        self._sums.pop(index, None)
         return piece
 
     def iterations_due(self) -> int:
         """How many iterations were counted as due: what the roster handed out, if all is well."""
-        return self.total.select(Operation.ITERATION).due
+        return self._iterations
 
 
 def dropped(series: Sequence[Series], due: float, *, now: float, reason: str) -> Log:

@@ -10,6 +10,7 @@ from rich.text import Text
 from engine.cli.live import blame
 from engine.cli.words import figure, plain
 from engine.measure.verdict import EXIT_CODES, Verdict
+from engine.report.knee import knee_sentences
 from engine.report.units import duration
 
 type Summary = Mapping[str, Any]
@@ -22,12 +23,14 @@ SAMPLE_CHARS: Final = 60
 
 
 def rendered(summary: Summary) -> Group:
-    """The verdict with its reasons, the operations, what failed, the thresholds."""
+    """The verdict with its reasons, the operations, what failed, the thresholds, the knee."""
     parts: list[RenderableType] = [*_verdict(summary), Text(""), operations(summary), Text(conservation(summary))]
     if summary.get("failures"):
         parts += [Text(""), failures(summary)]
     if summary.get("thresholds"):
         parts += [Text(""), thresholds(summary)]
+    if summary.get("search"):
+        parts += [Text(""), Text(plain(knee_sentences(summary["search"], summary["spec"])))]
     parts += [Text(line) for line in _beside(summary)]
     return Group(*parts)
 

@@ -34,7 +34,7 @@ from engine.device.script import (
 from engine.device.start import Start
 from engine.errors import Failure, Outcome
 from engine.measure.operation import OVERDUE, DropReason, Operation, Phase
-from engine.measure.sample import Sample, Series
+from engine.measure.sample import Sample, Series, series_of
 from engine.protocol import http, mqtt
 
 
@@ -245,7 +245,7 @@ class Session:
 
     def _owe(self, start: Start) -> None:
         """A main operation that its iteration never reached counts as dropped."""
-        series = Series(start.main, start.phase, self._hub(start.main))
+        series = series_of(start.main, start.phase, self._hub(start.main))
         self.log.dropped.append((series, self._due))
         self.log.samples.append(
             Sample(
@@ -280,7 +280,7 @@ class Session:
         phase = self._start.phase if self._start else Phase.PREPARE
         if self._now >= self.drain_from and phase is not Phase.PREPARE and operation is not Operation.ITERATION:
             phase = Phase.DRAIN
-        return Series(operation, phase, self._hub(operation))
+        return series_of(operation, phase, self._hub(operation))
 
     def _begin(self, ask: Begin) -> None:
         series = self._series(ask.operation)

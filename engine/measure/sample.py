@@ -1,6 +1,7 @@
 """One measurement."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from engine.errors import Outcome
 from engine.measure.operation import Operation, Phase
@@ -13,6 +14,12 @@ class Series:
     operation: Operation
     phase: Phase
     hub: str = ""
+
+
+@cache
+def series_of(operation: Operation, phase: Phase, hub: str = "") -> Series:
+    """The one Series of these: a table finds it sooner than one that is merely equal."""
+    return Series(operation, phase, hub)
 
 
 @dataclass(frozen=True, slots=True)

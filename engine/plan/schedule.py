@@ -1,15 +1,12 @@
 """Which pacer a spec's executor means."""
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import assert_never
 
 from engine.plan.pacer import Burst, Grid, Spread, Stages, Steady
-from engine.plan.spec.load import DAY_S, LEAST_INTERVAL_S, Pacing
+from engine.plan.spec.load import Pacing
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
-
-ASSUMED_VALIDITY_S: Final = 30 * DAY_S
-"""How long certificates are taken to be valid until one is seen: our assumption, the default of a policy is unknown."""
 
 type Schedule = Burst | Spread | Steady | Stages | Grid
 """A Grid asks for a device's ordinal and which start of it; all others for the ordinal of a start."""
@@ -27,16 +24,14 @@ def schedule_for(spec: RunSpec, *, devices: int, ramp_s: float) -> Schedule:
         case Executor.ONCE | Executor.MAX_RATE:
             return Spread(devices, ramp_s)
         case Executor.PER_DEVICE_PACING:
-            pacing = load.pacing
-            grid = Grid(
+            return Grid(
                 devices,
-                interval_s=pacing.interval_s,
-                jitter=pacing.jitter,
+                interval_s=load.pacing.every_s(),
+                jitter=load.pacing.jitter,
                 ramp_s=ramp_s,
                 duration_s=load.duration_s,
                 seed=spec.random_seed,
             )
-            return grid if pacing.of_validity is None else by_validity(grid, pacing, ASSUMED_VALIDITY_S)
         case Executor.CONSTANT_ARRIVAL_RATE:
             return Steady(load.rate_per_s, load.duration_s)
         case Executor.RAMPING_ARRIVAL_RATE:
@@ -50,9 +45,6 @@ def schedule_for(spec: RunSpec, *, devices: int, ramp_s: float) -> Schedule:
 
 
 def by_validity(grid: Grid, pacing: Pacing, lifetime_s: float) -> Grid:
-    """The grid of a device whose certificates live that long: it renews at the share of it that the spec says.
-
-    Compressed time never brings a start sooner than the shortest interval a spec may ask for.
-    """
+    """The grid of a device whose certificates live that long: it renews at the share of it that the spec says."""
     assert pacing.of_validity is not None, "paced by an interval"
-    return replace(grid, interval_s=max(LEAST_INTERVAL_S, lifetime_s * pacing.of_validity / pacing.time_compression))
+    return replace(grid, interval_s=pacing.every_s(lifetime_s))

@@ -28,7 +28,8 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST: Final = Text(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", "a host name or address, without port")
 _WORD: Final = Text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "1 … 127 letters, digits, ., _ and -")
 _SECRET_NAME: Final = Text(_WORD.pattern, "the name of a secret, not the secret", may_be_secret=True)
-_ORIGIN: Final = Text(rf"https://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?", "https:// and a host")
+_PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_ORIGIN: Final = Text(rf"https://{_LABEL}(?:\.{_LABEL})*(?::{_PORT})?", "https:// and a host")
 _LINE: Final = Text(r"[^\x00-\x1f\ud800-\udfff]{1,1024}", "one line of text")
 
 
@@ -70,7 +71,7 @@ class Dps(Section):
 class Http(Section):
     """What http-probe asks for."""
 
-    url: Annotated[str, Text(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:/[!-~]{{0,1024}})?", "a URL")]
+    url: Annotated[str, Text(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::{_PORT})?(?:/[!-~]{{0,1024}})?", "a URL")]
 
     @property
     def host(self) -> str:

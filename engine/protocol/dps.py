@@ -36,6 +36,7 @@ _RESPONSE = "$dps/registrations/res/"
 _REGISTER = "$dps/registrations/PUT/iotdps-register/?"
 _POLL = "$dps/registrations/GET/iotdps-get-operationstatus/?"
 _USERNAME = re.compile(r"(?P<scope>[^/]+)/registrations/(?P<id>[^/]+)/(?P<query>.+)", re.DOTALL)
+_HUB = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 
 
@@ -171,9 +172,14 @@ def _parse_state(text: str) -> Status:
 
 
 def _parse_assignment(registration: Fields) -> Assignment:
-    """Source: azure-iot-sdk-csharp, DeviceRegistrationResult.cs (names of the fields)."""
+    """Raises RemoteProtocolError on a hub that is no host: an allow-list looks at the end of a name, and a resolver may
+    read no further than to a NUL. Source: azure-iot-sdk-csharp, DeviceRegistrationResult.cs (names of the fields).
+    """
+    assigned_hub = registration.text("assignedHub")
+    if not _HUB.fullmatch(assigned_hub):
+        raise RemoteProtocolError("field assignedHub is not the name of a host")
     return Assignment(
-        registration.text("assignedHub"),
+        assigned_hub,
         registration.text("deviceId"),
         read_chain(registration.values.get("issuedCertificateChain")),
     )

@@ -10,6 +10,9 @@ from engine.protocol.http import PORTS, Response
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{1,8000}")
 """Source: RFC 3986, section 2 (characters); RFC 9110, section 4.1 (URIs of 8000 octets)."""
 
+_HOST = re.compile(r"[a-z0-9._:-]{1,253}")
+"""A name that a certificate may be for, or an address. Source: RFC 1035, section 2.3 (names, and no longer)."""
+
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -23,7 +26,7 @@ def retry_after_s(response: Response) -> float | None:
         return float(value)
     try:
         later = parsedate_to_datetime(value) - parsedate_to_datetime(response.header("date"))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a day, a year or a zone with too many digits overflows
         return None
     return max(0.0, later.total_seconds())
 
@@ -41,6 +44,6 @@ def resolve(base: str, reference: str) -> str:
         is_sound = parts.scheme in PORTS and parts.port != 0
     except ValueError as error:
         raise RemoteProtocolError("a header does not hold a URL") from error
-    if not is_sound or not parts.hostname or "@" in parts.netloc:
+    if not is_sound or not _HOST.fullmatch(parts.hostname or "") or "@" in parts.netloc:
         raise RemoteProtocolError("a header leads to no place that HTTP knows")
     return parts._replace(fragment="").geturl()

@@ -19,17 +19,22 @@ def knee_lines(result: RunResult) -> Iterator[str]:
     found = result.facts.search
     if found is None:
         return
-    knee, unit = found["knee"], _unit(result)
+    unit = _unit(result.facts.spec)
     yield "## The knee"
     yield ""
-    yield (
-        f"Highest rate that held: {_rate(knee['held'], unit)}; lowest that did not: {_rate(knee['failed'], unit)}. "
-        f"{_sentence(_LIMITED.get(knee['limitedBy'] or '', 'the search goes on'))} "
-        f"A rate does not hold when `{found['stopWhen']}`."
-    )
+    yield f"{knee_sentences(found, result.facts.spec)} A rate does not hold when `{found['stopWhen']}`."
     yield ""
     headings = ("from s", "to s", f"rate per {unit}", "starts measured", "dropped", cell(found["stopWhen"]), "held")
     yield from table(headings, [_row(point) for point in found["curve"]])
+
+
+def knee_sentences(found: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """Both sides of the knee, and what ended the search."""
+    knee, unit = found["knee"], _unit(spec)
+    return (
+        f"Highest rate that held: {_rate(knee['held'], unit)}; lowest that did not: {_rate(knee['failed'], unit)}. "
+        f"{_sentence(_LIMITED.get(knee['limitedBy'] or '', 'the search goes on'))}"
+    )
 
 
 def knee_warnings(found: Mapping[str, Any] | None) -> list[str]:
@@ -58,8 +63,8 @@ def _rate(rate: float | None, unit: str) -> str:
     return "none" if rate is None else f"{three_digits(rate)} per {unit}"
 
 
-def _unit(result: RunResult) -> str:
-    load = result.facts.spec.get("load")
+def _unit(spec: Mapping[str, Any]) -> str:
+    load = spec.get("load")
     return str(load.get("timeUnit", "1s")) if isinstance(load, Mapping) else "1s"
 
 

@@ -13,6 +13,7 @@ from engine.measure.counts import Counts
 from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally
 from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import Executor
 from engine.run import keys, record
 from engine.run.files import Planned, read_plan, read_spec
 from engine.run.means import Means, RunClock
@@ -112,7 +113,7 @@ def gather(run_id: str, planned: Planned, means: Means, *, now: float, is_live: 
 def _told(view: View, planned: Planned, spec: RunSpec, *, now: float, state: RunState) -> dict[str, Any]:
     main = view.tally.select(SCENARIOS[spec.scenario].main)
     elapsed = _elapsed(view, now)
-    share, eta = _progress(view, planned, now=now, state=state)
+    share, eta = _progress(view, planned, spec, now=now, state=state)
     return {
         "phase": None if not view.phases else min(view.phases, key=_ORDER.index),
         "progress": round(share, 4),
@@ -141,11 +142,16 @@ def _elapsed(view: View, now: float) -> float:
     return max(0.0, min(now, end) - view.load_start)
 
 
-def _progress(view: View, planned: Planned, *, now: float, state: RunState) -> tuple[float, float | None]:
-    """Share done, and seconds to go where that can be told: by time where the load has an end, else by devices."""
+def _progress(
+    view: View, planned: Planned, spec: RunSpec, *, now: float, state: RunState
+) -> tuple[float, float | None]:
+    """Share done, and seconds to go where that can be told: by time where the load has an end, else by devices.
+
+    Of a rate search nobody knows: it is not done until it ends.
+    """
     if state.stage is Stage.FINISHED:
         return 1.0, 0.0
-    if view.load_start is None:
+    if view.load_start is None or (view.load_end is None and spec.load.executor is Executor.RATE_SEARCH):
         return 0.0, None
     if view.load_end is not None:
         whole = max(view.load_end - view.load_start, 1e-9)

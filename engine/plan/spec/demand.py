@@ -28,7 +28,8 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
     """The most starts due within any window_s, jitter aside; infinite where the answers set the pace.
 
     Devices that pace themselves start in a bunch as long as their ramp, again and again: only a ramp as long as
-    the interval spreads them evenly. Stages are taken to keep to their highest rate.
+    the interval spreads them evenly. Stages are taken to keep to their highest rate, certificates to live as long
+    as is assumed.
     """
     load, devices = spec.load, spec.devices.count
     ramp_share = min(1.0, window_s / load.ramp_up_s) if load.ramp_up_s else 1.0
@@ -36,7 +37,7 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
         case Executor.ONCE:
             starts = devices * ramp_share
         case Executor.PER_DEVICE_PACING:
-            starts = devices * max(ramp_share, window_s / load.pacing.interval_s)
+            starts = devices * max(ramp_share, window_s / load.pacing.every_s())
         case Executor.CONSTANT_ARRIVAL_RATE:
             starts = load.rate_per_s * min(window_s, load.duration_s)
         case Executor.RAMPING_ARRIVAL_RATE:

@@ -12,6 +12,9 @@ from engine.plan.spec.scenario import Executor
 
 DAY_S: Final = 86_400.0
 LEAST_INTERVAL_S: Final = 0.1
+ASSUMED_VALIDITY_S: Final = 30 * DAY_S
+"""How long certificates are taken to be valid until one is seen: our assumption, the default of a policy is unknown."""
+
 _RATE: Final = Number(0, 100_000, above=True)
 
 
@@ -38,6 +41,15 @@ class Pacing(Section):
     jitter: Annotated[float, Number(0, 1)] = 0.1
     of_validity: Annotated[float, Number(0.05, 0.99)] | None = None
     time_compression: Annotated[float, Number(1, 100_000)] = 1.0
+
+    def every_s(self, lifetime_s: float = ASSUMED_VALIDITY_S) -> float:
+        """How far apart the starts of a device are whose certificates live that long.
+
+        Compressed time never brings a start sooner than the shortest interval a spec may ask for.
+        """
+        if self.of_validity is None:
+            return self.interval_s
+        return max(LEAST_INTERVAL_S, lifetime_s * self.of_validity / self.time_compression)
 
 
 class Stage(Section):

@@ -9,7 +9,7 @@ from pydantic import Field
 from engine.measure.threshold import Threshold
 from engine.plan.document import Json, take
 from engine.plan.field import Choice, Section, Text, Whole, Words
-from engine.plan.spec.devices import Certificate, Connection, Devices, Telemetry
+from engine.plan.spec.devices import Certificate, Connection, Devices, RenewalPath, Telemetry
 from engine.plan.spec.execution import Cleanup, Execution, Limits, Results, Retries, Runner, Timeouts, Weights
 from engine.plan.spec.judgement import AutoStop, ThresholdSpec
 from engine.plan.spec.load import Load
@@ -81,6 +81,8 @@ def unused_paths(spec: RunSpec) -> Mapping[str, str]:
         paths.setdefault("/load/pacing/timeCompression", "pacing without ofValidity")
     else:
         paths.setdefault("/load/pacing/interval", "pacing with ofValidity")
+    if spec.certificate.path is RenewalPath.DPS:
+        paths.setdefault("/certificate/onPending", "the path dps")
     if spec.execution.runner is Runner.ACTIVITY:
         paths["/execution/cpu"] = "the runner activity"
     return paths

@@ -69,6 +69,7 @@ USED_BY_SCENARIOS: Mapping[str, frozenset[Scenario]] = {
     "/certificate/path": _RENEWING,
     "/certificate/onPending": _RENEWING,
     "/certificate/verify": _RENEWING | {Scenario.PROVISION},
+    "/load/pacing/ofValidity": _DEVICE | _CONFORMANCE,
     "/connection": _DEVICE | _CONFORMANCE,
     "/connection/hold": _DEVICE,
     "/telemetry": _PUBLISHING,

@@ -130,6 +130,14 @@ def test_emulator_counts_stand_beside_ours():
     assert "cert requests: devices 12, emulator 13" in lines
 
 
+def test_search_tells_the_knee():
+    """Both sides of it, in the unit that was asked for; a run that did not search says nothing of it."""
+    knee = {"held": 120.0, "failed": 127.5, "limitedBy": "service"}
+    shown = " ".join(drawn({**SUMMARY, "search": {"knee": knee}, "spec": {"load": {"timeUnit": "1m"}}}))
+    assert "Highest rate that held: 120 per 1m; lowest that did not: 128 per 1m." in shown
+    assert not any("Highest rate" in line for line in drawn(SUMMARY))
+
+
 def test_passed_run_says_that_thresholds_held():
     """A verdict without reasons still has words."""
     passed = {**SUMMARY, "verdict": "passed", "exitCode": 0, "reasons": []}

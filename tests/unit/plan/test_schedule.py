@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.plan.pacer import Burst, Grid, Spread, Stages, Steady
-from engine.plan.schedule import ASSUMED_VALIDITY_S, Schedule, by_validity, schedule_for
-from engine.plan.spec.load import LEAST_INTERVAL_S, Pacing
+from engine.plan.schedule import Schedule, by_validity, schedule_for
+from engine.plan.spec.load import ASSUMED_VALIDITY_S, LEAST_INTERVAL_S, Pacing
 from engine.plan.spec.runspec import RunSpec
 
 type Parse = Callable[[dict[str, Any]], RunSpec]

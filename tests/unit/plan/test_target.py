@@ -116,6 +116,8 @@ def test_targets_outside_the_allow_list_are_refused():
         ({"hubs": ["-a", "a..b", "a\n", "a" * 254]}, {"/x/hubs/0", "/x/hubs/1", "/x/hubs/2", "/x/hubs/3"}),
         ({"http": {"url": "https://user:pw@probe.contoso.example/"}}, {"/x/http/url"}),
         ({"http": {"url": "ftp://probe.contoso.example/"}}, {"/x/http/url"}),
+        ({"http": {"url": "https://probe.contoso.example:65536/"}}, {"/x/http/url"}),
+        ({"adr": {**STAGING["adr"], "endpoint": "https://probe.contoso.example:0"}}, {"/x/adr/endpoint"}),
         ({"quotas": {"dps.registration": 1}}, {"/x/quotas"}),
         ({"quotas": {"dps.registrations": 0}}, {"/x/quotas"}),
         ({"ceilings": {"devices": 0, "ratePerSecond": 0, "duration": 5, "costUsd": -1}},

@@ -125,6 +125,8 @@ def test_parse_reply_keeps_polling_while_unassigned() -> None:
         b'{"status":"assigned","registrationState":{"assignedHub":"h"}}',
         b'{"status":"assigned","registrationState":{"assignedHub":"h","deviceId":"d","issuedCertificateChain":[1]}}',
         b'{"status":"assigned","registrationState":{"assignedHub":"\\ud800","deviceId":"d"}}',
+        b'{"status":"assigned","registrationState":{"assignedHub":"evil.example\\u0000.contoso.net","deviceId":"d"}}',
+        b'{"status":"assigned","registrationState":{"assignedHub":"a/b?c","deviceId":"d"}}',
     ],
 )
 def test_parse_reply_refuses_incomplete_answers(payload: bytes) -> None:

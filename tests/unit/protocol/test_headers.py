@@ -25,6 +25,9 @@ BASE = "https://a.example/x/y?q=1"
         ((("retry-after", "1.5"),), None),
         ((("retry-after", "٣"),), None),
         ((("retry-after", "soon"), DATE), None),
+        ((("retry-after", "Sat, 01 Jan 99999999999999 00:00:09 GMT"), DATE), None),
+        ((("retry-after", "Sat, 01 Jan 2000 00:00:09 +99999999999999"), DATE), None),
+        ((("retry-after", "Sat, 01 Jan 2000 00:00:09 GMT"), ("date", f"{'9' * 30} Dec 1999 23:59:59 GMT")), None),
         ((), None),
     ],
 )
@@ -67,6 +70,9 @@ def test_resolve_takes_every_form_of_reference(reference: str, url: str) -> None
         "https://b.example:x/",
         "https://[::1/",
         "https://bücher.example/",
+        "https://a!.example/",
+        "https://a%00.example/",
+        f"https://{'a.' * 130}example/",
         "/" + "z" * 8000,
     ],
 )

@@ -89,6 +89,14 @@ def test_load_without_an_end_is_measured_by_devices() -> None:
     assert (view["progress"], view["etaSeconds"]) == (0.5, 10.0)
 
 
+def test_search_says_nothing_of_how_far_it_is() -> None:
+    """Its devices renew again and again, and nobody knows when it will have found something."""
+    means = planned({"scenario": "cert-throttle", "devices": {"count": 4}})
+    report(means, 0, load_end=None, tally=renewals(9).total())
+    view = look(means)
+    assert (view["progress"], view["etaSeconds"], view["elapsedSeconds"]) == (0.0, None, 10.0)
+
+
 def test_load_that_is_over_takes_no_more_time() -> None:
     """While batches drain the rate keeps dividing by the load's length."""
     means = planned(after_s=150.0)

@@ -17,7 +17,7 @@ from engine.batch.rosters.search import RateSearch
 from engine.device.bundle import Bundle
 from engine.device.identity import Device
 from engine.plan.batches import Batch, plan_run
-from engine.plan.schedule import ASSUMED_VALIDITY_S
+from engine.plan.spec.load import ASSUMED_VALIDITY_S
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runspec import RunSpec
 from engine.protocol import issuing, x509

@@ -125,6 +125,10 @@ def test_parse_spec_concludes_nothing_from_what_is_wrong(problems: Problems, doc
          {"/load/pacing/timeCompression": "not used by pacing without ofValidity"}),
         ({"scenario": "cert-renewal", "load": {"pacing": {"ofValidity": 0.5, "interval": "1s"}}},
          {"/load/pacing/interval": "not used by pacing with ofValidity"}),
+        ({"scenario": "http-probe", "target": "staging", "load": {"pacing": {"ofValidity": 0.5}}},
+         {"/load/pacing/ofValidity": "not used by http-probe"}),
+        ({"scenario": "cert-renewal", "certificate": {"path": "dps", "onPending": "replace"}},
+         {"/certificate/onPending": "not used by the path dps"}),
     ],
 )  # fmt: skip
 def test_parse_spec_refuses_fields_nobody_uses(problems: Problems, document: dict[str, Any], found: dict[str, str]):

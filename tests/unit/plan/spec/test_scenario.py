@@ -96,6 +96,7 @@ def test_scenario_tables_name_real_fields(parse: Parse):
         parse({"scenario": "adr-get-patch", "target": "staging"}),
         parse({"scenario": "conformance"}),
         parse({"scenario": "cert-throttle"}),
+        parse({"scenario": "cert-renewal"}),
         parse({"scenario": "cert-renewal", "load": {"executor": "constant-arrival-rate", "rate": 1}}),
         parse({
             "scenario": "cert-renewal",
