@@ -23,7 +23,8 @@ class Stop(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Done:
     """What a batch measured. handed is how many points the roster handed out: the iterations' due must equal it.
-    search is what a rate search found, None for every other load."""
+    uncleaned is how many devices may have left something at the services that was to be undone. search is what a rate search found, None for every other load.
+    """
 
     timeline: Timeline
     health: tuple[Health, ...]
@@ -32,6 +33,7 @@ class Done:
     load_start: float | None
     durations_s: Mapping[Phase, float]
     unprovisioned: int
+    uncleaned: int
     store_failures: int
     store_detail: str
     search: Mapping[str, Any] | None = None

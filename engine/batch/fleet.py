@@ -83,9 +83,9 @@ class Fleet:
             self._settle(channel)
         self._drive(channel, session.begin, start, now)
 
-    def withdraw(self) -> list[Start]:
-        """The starts that still wait for their device; they are not made any more."""
-        waiting, self._later = list(self._later.values()), {}
+    def withdraw(self) -> list[tuple[int, Start]]:
+        """The starts that still wait for their device, by its channel; they are not made any more."""
+        waiting, self._later = list(self._later.items()), {}
         return waiting
 
     def yielding(self) -> list[Start]:

@@ -1,4 +1,4 @@
-"""What a batch has measured so far: whole iterations in a timeline and a running total, and what is still open.
+"""What a batch has measured so far: whole iterations in a timeline, and what is still open.
 
 The timeline is kept in pieces of a few windows each, because encoding all of a long run takes a second, and a
 checkpoint is wanted every few: a piece is encoded again only when something was added to it since. A piece to which
@@ -104,7 +104,8 @@ class Ledger:
             self._quiet[index] += 1
             if self._quiet[index] > QUIET:
                 self._archive.append(self._encoded.pop(index))
-                self._past.merge(self._sums.pop(index, None) or piece.total())
+                self._past.merge(piece.total())
+                self._sums.pop(index, None)
                 del self._pieces[index], self._quiet[index]
         return [self._encoded_before, *self._archive, *self._encoded.values()]
 

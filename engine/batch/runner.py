@@ -78,6 +78,7 @@ class _Runner:
         self._load_end = math.inf
         self._stop: Stop | None = None
         self._unready: frozenset[int] = frozenset()
+        self._uncleaned = 0
         self._monitor = Monitor(work.interval_s, clock)
         self._fleet = Fleet(
             self._sessions,
@@ -113,6 +114,7 @@ class _Runner:
             load_start=None if self._roster is None else self._load_start,
             durations_s=self._durations(self._clock.now()),
             unprovisioned=len(self._unready),
+            uncleaned=self._uncleaned,
             store_failures=self._courier.trouble.failures,
             store_detail=self._courier.trouble.detail,
             search=self._roster.findings() if isinstance(self._roster, RateSearch) else None,
@@ -133,10 +135,19 @@ class _Runner:
     # -- phases --------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Every device ready for the load, or known not to be."""
+        """Every device ready for the load, or known not to be: whoever takes too long is not awaited for ever."""
         setup = self._work.setup
         budgets = [setup.budgets[name] for name in self._work.paced_by if name in setup.budgets]
-        self._everyone(self._work.scenario.prepare, Phase.PREPARE, budgets, goes_on=lambda: not self._must_stop())
+        give_up = self._began + self._work.prepare_s
+        self._everyone(
+            self._work.scenario.prepare,
+            Phase.PREPARE,
+            budgets,
+            goes_on=lambda: self._clock.now() < give_up and not self._must_stop(),
+            until=give_up,
+        )
+        if self._fleet.busy and not self._must_stop():
+            self._fleet.stop(self._clock.now())
         if self._work.scenario.prepare:
             is_ready = self._work.scenario.is_ready
             self._unready = frozenset(n for n, s in enumerate(self._sessions) if not is_ready(s.device))
@@ -149,16 +160,32 @@ class _Runner:
             self._fleet.is_free = lambda _: None
             give_up = self._clock.now() + CLEAN_WITHIN_S
             steps = self._work.scenario.cleanup
-            self._everyone(steps, Phase.DRAIN, (), goes_on=lambda: self._clock.now() < give_up and self._is_ours())
+            done = [session.succeeded for session in self._sessions]
+            self._everyone(
+                steps,
+                Phase.DRAIN,
+                (),
+                goes_on=lambda: self._clock.now() < give_up and self._is_ours(),
+                until=give_up,
+            )
             self._fleet.stop(self._clock.now())
+            self._uncleaned = sum(
+                session.succeeded == before for session, before in zip(self._sessions, done, strict=True)
+            )
 
     def _everyone(
-        self, steps: tuple[Step, ...], phase: Phase, budgets: Sequence[Budget], *, goes_on: Callable[[], bool]
+        self,
+        steps: tuple[Step, ...],
+        phase: Phase,
+        budgets: Sequence[Budget],
+        *,
+        goes_on: Callable[[], bool],
+        until: float,
     ) -> None:
         """Every device has done these steps, a few at a time and within the budgets, or it was not to go on."""
         waiting = deque(range(len(self._sessions)) if steps else ())
         while (waiting or self._fleet.busy) and goes_on():
-            due = math.inf
+            due = until
             if waiting and self._fleet.busy < AT_ONCE:
                 now = self._clock.now()
                 due = max((budget.free_at for budget in budgets), default=now)
@@ -189,6 +216,7 @@ class _Runner:
         roster = self._roster = self._work.roster(devices, self._unready, state)
         if isinstance(roster, RateSearch):
             self._ledger.listener = partial(roster.observe, origin=start)
+            roster.gave_way = lambda: [s.due - start for s in self._fleet.yielding() if s.due is not None]
         self._fleet.is_free = lambda channel: roster.free(channel, self._sessions[channel].rest_s)
         if isinstance(roster, RateSearch | Arrivals):
             self._fleet.take_back = roster.take_back
@@ -216,8 +244,9 @@ class _Runner:
         self._load_end = min(self._load_end, now)
         self._fleet.end_load(self._load_end)
         self._call(self._roster.close(), now)
-        for start in self._fleet.withdraw():
+        for channel, start in self._fleet.withdraw():
             self._drop(now if start.due is None else start.due, now, reason=DropReason.BUSY)
+            self._roster.free(channel)
 
     @property
     def _ends_by_itself(self) -> bool:

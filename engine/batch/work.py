@@ -30,7 +30,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Times are seconds; duration_s is None where the load ends by itself (`once`).
+    """Times are seconds; duration_s is None where the load ends by itself (`once`), prepare_s how long preparing may take.
 
     paced_by are the operations whose budgets each device that prepares takes from. stop_at is the run's own deadline,
     in run time. is_counted: the schedule may run out before duration_s, and then the load is over. cleans_up: what
@@ -44,6 +44,7 @@ class Work:
     roster: MakeRoster
     duration_s: float | None
     ramp_s: float
+    prepare_s: float
     graceful_stop_s: float
     stop_at: float
     interval_s: float

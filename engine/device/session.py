@@ -45,7 +45,8 @@ class Session:
     rest after the script that ended last: not at all after a success, else for the back-off of so many failures in a
     row, and no shorter than the service asked. Who starts it by a schedule need not heed that; who starts it again as
     soon as it is free must, or a service that refuses everything would be asked without end. gives_way: the script
-    waits for an answer that is overdue, and the device may begin another one all the same.
+    waits for an answer that is overdue, and the device may begin another one all the same. succeeded counts the scripts
+    that ended well.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Session:
         "gives_way",
         "log",
         "rest_s",
+        "succeeded",
         "wake_at",
     )
 
@@ -77,6 +79,7 @@ class Session:
         self.failure: Failure | None = None
         self.rest_s = 0.0
         self.gives_way = False
+        self.succeeded = 0
         self.log = Log()
         self._clock = clock
         self._due = 0.0
@@ -233,6 +236,7 @@ class Session:
         assert self._start is not None
         self.failure = failure
         self._failures = 0 if failure is None else self._failures + 1
+        self.succeeded += failure is None
         self.rest_s = 0.0 if failure is None else self.device.rest_s(self._failures, failure)
         left = [operation for operation in self._open if operation is not Operation.ITERATION]
         for operation in left:

@@ -38,6 +38,7 @@ class BatchOutcome:
     load_start: float | None = None
     durations_s: Mapping[Phase, float] = field(default_factory=dict)
     unprovisioned: int = 0
+    uncleaned: int = 0
     store_failures: int = 0
     detail: str = ""
     warnings: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ class BatchOutcome:
                 "loadStart": self.load_start,
                 "durationsS": dict(self.durations_s),
                 "unprovisioned": self.unprovisioned,
+                "uncleaned": self.uncleaned,
                 "storeFailures": self.store_failures,
                 "detail": self.detail,
                 "warnings": list(self.warnings),
@@ -86,6 +88,7 @@ class BatchOutcome:
                 load_start=found["loadStart"],
                 durations_s={Phase(name): float(s) for name, s in found["durationsS"].items()},
                 unprovisioned=int(found["unprovisioned"]),
+                uncleaned=int(found["uncleaned"]),
                 store_failures=int(found["storeFailures"]),
                 detail=str(found["detail"]),
                 warnings=tuple(found["warnings"]),
@@ -113,6 +116,7 @@ def of_done(done: Done, *, batch: int, holder: str, token: int, warnings: tuple[
         load_start=done.load_start,
         durations_s=done.durations_s,
         unprovisioned=done.unprovisioned,
+        uncleaned=done.uncleaned,
         store_failures=done.store_failures,
         detail=details.get(done.stop, ""),
         warnings=warnings,

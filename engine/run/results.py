@@ -183,5 +183,6 @@ def _troubles(outcome: BatchOutcome) -> list[str]:
     failures, taken_over = outcome.store_failures, outcome.token > 1 and outcome.stop != LOST
     return [
         *([f"the store failed {failures} times while it ran"] if failures else []),
+        *([f"{outcome.uncleaned} devices were not cleaned up: not in time, or it failed"] if outcome.uncleaned else []),
         *(["its first holder died; what that did after its last checkpoint is not counted"] if taken_over else []),
     ]

@@ -114,6 +114,7 @@ def make_work(
         seats=seats,
         roster=make_roster(spec, batch),
         duration_s=load_s(spec) if spec.load.executor in FIXED else None,
+        prepare_s=batch.prepare_s,
         ramp_s=batch.ramp_s if spec.load.executor in CLOSED & TIMED else 0.0,
         graceful_stop_s=spec.load.graceful_stop_s,
         stop_at=spec.limits.max_duration_s,

@@ -199,6 +199,7 @@ def make_work(
         ),
         roster=roster,
         duration_s=load.duration_s,
+        prepare_s=math.inf,
         ramp_s=0.0,
         graceful_stop_s=GRACEFUL_S,
         stop_at=math.inf,

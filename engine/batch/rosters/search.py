@@ -9,7 +9,7 @@ Which rate comes next is the `Ladder`'s to say. A batch that is taken over holds
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -71,6 +71,9 @@ class RateSearch:
 
     def __init__(self, search: Search, shape: Shape) -> None:
         held = shape.state or {"ladder": None, "curve": [], "first": 0, "starts": None, "limited": None}
+        self.gave_way: Callable[[], Iterable[float]] = tuple
+        """When starts were due whose devices are free and that can still be answered: they are out, too."""
+
         self._search = search
         self._ladder = Ladder(search.start, search.step, held["ladder"])
         self._curve = [Held(**point) for point in held["curve"]]
@@ -232,7 +235,7 @@ class RateSearch:
     def _count_outstanding(self) -> None:
         """What is still out was due and has no outcome yet."""
         series = Series(self._search.stop_when.metric.operation, Phase.STEADY)
-        for due in self._arrivals.outstanding_dues():
+        for due in (*self._arrivals.outstanding_dues(), *self.gave_way()):
             if self._is_measured(due):
                 self._measured.due(series, 0.0)
                 self._measured.start(series, 0.0)

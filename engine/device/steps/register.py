@@ -19,6 +19,9 @@ from engine.errors import Failure, Outcome
 from engine.measure.operation import Operation
 from engine.protocol import x509
 
+LEAST_POLL_S = 0.1
+"""However soon the service lets us ask again: no device asks without end."""
+
 POLL_AFTER_S = 2.0
 """Where the service names no retry-after, as in Microsoft's SDKs."""
 
@@ -81,7 +84,8 @@ def ask(device: Device, talk: Conversation, key: x509.PrivateKey, *, asked_at: f
     """What DPS assigns to the holder of the key, polls included; unchecked."""
     first = answer = yield from talk.register(x509.build_csr(key, device.device_id))
     while answer.reply.assignment is None:
-        wait_s = POLL_AFTER_S if answer.reply.retry_after_s is None else answer.reply.retry_after_s
+        told_s = answer.reply.retry_after_s
+        wait_s = POLL_AFTER_S if told_s is None else max(LEAST_POLL_S, told_s)
         yield from rest(device, min(answer.at + wait_s, until))
         if answer.at + wait_s >= until:
             raise StepFailed(Failure(Outcome.TIMEOUT))

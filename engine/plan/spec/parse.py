@@ -17,7 +17,7 @@ from engine.plan.document import Json, parse_document, pointer, problems_of, tak
 from engine.plan.spec.demand import describe_s, load_s, peak_starts
 from engine.plan.spec.rules import Finding, default_ramp_up_s, findings
 from engine.plan.spec.runspec import RunSpec, unused_paths
-from engine.plan.spec.scenario import CASES, DEFAULT_EXECUTORS, DEFAULTS, LOAD_DEFAULTS, Executor, Scenario
+from engine.plan.spec.scenario import CASES, DEFAULT_EXECUTORS, DEFAULTS, OWN_DEFAULTS, Executor, Scenario
 from engine.plan.target import LOCAL, Profile, Target, Targets
 
 LIMIT_BYTES: Final = 64 * 1024
@@ -45,7 +45,7 @@ def parse_spec(body: bytes, *, profiles: Targets, max_devices: int, seed: int, n
         "randomSeed": seed,
         "load": {"executor": executor},
     }
-    for more in (DEFAULTS[scenario], {"load": LOAD_DEFAULTS.get((scenario, executor), {})}):
+    for more in (DEFAULTS[scenario], OWN_DEFAULTS.get((scenario, executor), {})):
         defaults = _over(defaults, more)
     problems, wrong = _judge_fields(_over(defaults, given))
     document = _over({"scenario": scenario, **defaults}, _without(given, wrong))

@@ -139,7 +139,7 @@ DEFAULTS: Mapping[Scenario, Mapping[str, Any]] = {
     },
     Scenario.CERT_RENEWAL: {"certificate": {"verify": "reconnect"}, "connection": {"hold": "5s"}},
     Scenario.CONNECT_CHURN: {"connection": {"hold": "0s"}},
-    Scenario.CONNECT_STORM: {"connection": {"hold": "60s"}, "execution": {"startBarrier": True}},
+    Scenario.CONNECT_STORM: {"connection": {"hold": "60s"}},
     Scenario.CERT_THROTTLE: {
         "devices": {"count": 100},
         "certificate": {"verify": "chain"},
@@ -159,17 +159,17 @@ DEFAULTS: Mapping[Scenario, Mapping[str, Any]] = {
 }
 """What a scenario takes for granted instead of the defaults of the sections, as a spec would write it."""
 
-LOAD_DEFAULTS: Mapping[tuple[Scenario, Executor], Mapping[str, Any]] = {
-    (Scenario.CERT_RENEWAL, Executor.PER_DEVICE_PACING): {"duration": "300s", "pacing": {"interval": "90s"}},
-    (Scenario.CONNECT_CHURN, Executor.PER_DEVICE_PACING): {"duration": "300s", "pacing": {"interval": "90s"}},
-    (Scenario.CONNECT_STORM, Executor.ONCE): {"rampUp": "0s"},
-    (Scenario.CERT_THROTTLE, Executor.RATE_SEARCH): {"search": {"start": 10}},
-    (Scenario.TELEMETRY, Executor.PER_DEVICE_PACING): {"pacing": {"interval": "5s"}},
-    (Scenario.ADR_GET_PATCH, Executor.PER_DEVICE_PACING): {"pacing": {"interval": "5s"}},
-    (Scenario.ADR_PATCH, Executor.PER_DEVICE_PACING): {"pacing": {"interval": "5s"}},
-    (Scenario.HTTP_PROBE, Executor.PER_DEVICE_PACING): {"pacing": {"interval": "5s"}},
+OWN_DEFAULTS: Mapping[tuple[Scenario, Executor], Mapping[str, Any]] = {
+    (Scenario.CERT_RENEWAL, Executor.PER_DEVICE_PACING): {"load": {"duration": "300s", "pacing": {"interval": "90s"}}},
+    (Scenario.CONNECT_CHURN, Executor.PER_DEVICE_PACING): {"load": {"duration": "300s", "pacing": {"interval": "90s"}}},
+    (Scenario.CONNECT_STORM, Executor.ONCE): {"load": {"rampUp": "0s"}, "execution": {"startBarrier": True}},
+    (Scenario.CERT_THROTTLE, Executor.RATE_SEARCH): {"load": {"search": {"start": 10}}},
+    (Scenario.TELEMETRY, Executor.PER_DEVICE_PACING): {"load": {"pacing": {"interval": "5s"}}},
+    (Scenario.ADR_GET_PATCH, Executor.PER_DEVICE_PACING): {"load": {"pacing": {"interval": "5s"}}},
+    (Scenario.ADR_PATCH, Executor.PER_DEVICE_PACING): {"load": {"pacing": {"interval": "5s"}}},
+    (Scenario.HTTP_PROBE, Executor.PER_DEVICE_PACING): {"load": {"pacing": {"interval": "5s"}}},
 }
-"""What a scenario takes for granted about `load`, with its own executor only."""
+"""What a scenario takes for granted with its own executor only."""
 
 
 def unused_fields(scenario: Scenario, executor: Executor) -> Mapping[str, str]:

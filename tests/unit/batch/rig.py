@@ -166,6 +166,7 @@ def make_stage(
     fields = {
         "graceful_stop_s": 30.0,
         "stop_at": math.inf,
+        "prepare_s": math.inf,
         "interval_s": 10.0,
         "failure_samples": 3,
         "ramp_s": ramp_s if executor in ("pacing", "max-rate") else 0.0,

@@ -143,3 +143,17 @@ def test_throttled_device_rests_as_long_as_it_was_told():
     assert held_s == 20.0
     assert issued.started <= 4 * 2
     assert_sound(done)
+
+
+def test_search_counts_starts_whose_device_gave_way():
+    """A service that answers nothing holds no rate, whether its devices wait for it or ask again."""
+    knees = []
+    for mode in ("wait", "ask"):
+        setup = replace(THROTTLE, on_pending=mode, timeouts=Timeouts(certificate=5.0))
+        search = replace(SEARCH, start=60.0, step=2.0, hold_s=20.0, stop_when=FAILING, overdue_s=5.0)
+        stage = make(size=400, faults=Faults({Fault.LOST: 1.0}), setup=setup, search=search, stop_at=400.0)
+        knees.append(stage.run().search["knee"]["held"])
+    assert knees[0] == knees[1]
+
+
+FAILING = parse_threshold("cert.issued", "fail_rate>0.5")

@@ -36,6 +36,16 @@ def test_registry_holds_every_device_and_none_in_the_end(scenario):
     assert counted(done, Operation.ADR_GET, {Phase.PREPARE}) == {"not-found": 6} == {"not-found": counts["get.404"]}
 
 
+def test_devices_that_are_not_cleaned_up_are_told():
+    """Deleting takes longer than there is time for: nobody need look into the registry to find out."""
+    stage = make_stage("adr-patch", size=5, cleans_up=True)
+    stage.at(58.0, lambda: setattr(stage.world.service, "faults", Faults({Fault.ADR_FAILED: 1.0})))
+    done = stage.run()
+    assert_sound(done)
+    assert done.uncleaned == 5
+    assert counted(done, Operation.ADR_DELETE, {Phase.DRAIN})["server"] >= 5
+
+
 def test_mix_counts_every_iteration_as_one_call():
     """The iteration is the main operation, and a start that is dropped is dropped once."""
     stage = make_stage("adr-get-patch", "arrivals", size=10, max_in_flight=1)

@@ -14,6 +14,7 @@ from engine.device.catalog import SCENARIOS
 from engine.device.setup import Attempts, Timeouts
 from engine.emulator.faults import Fault, Faults
 from engine.emulator.service import Options
+from engine.emulator.throttle import Quotas
 from engine.errors import Outcome
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
@@ -293,4 +294,16 @@ def test_retries_keep_to_the_quota():
     issued = total(done).select(Operation.CERT_ISSUED)
     assert issued.retries > 10
     assert issued.retries <= 1 + 0.5 * (done.durations_s[Phase.RAMP] + done.durations_s[Phase.STEADY] + 60.0)
+    assert_sound(done)
+
+
+def test_prepare_does_not_wait_for_ever():
+    """A device that was told to come back tomorrow is not provisioned; the others begin."""
+    slow = Options(quotas=Quotas(dps_registers_per_s=0.001))
+    stage = make_stage(size=3, options=slow, stored=False, prepare_s=60.0, duration_s=30.0)
+    done = stage.run()
+    assert done.unprovisioned == 2
+    assert 60.0 <= done.durations_s[Phase.PREPARE] <= 62.0
+    assert counted(done, Operation.ITERATION)["dropped"] > 0
+    assert counted(done, Operation.ITERATION)["ok"] > 0
     assert_sound(done)

@@ -23,6 +23,7 @@ OUTCOME = BatchOutcome(
     load_start=1.5,
     durations_s={Phase.STEADY: 10.0},
     unprovisioned=1,
+    uncleaned=0,
     store_failures=2,
     detail="",
     warnings=("one",),
@@ -40,6 +41,7 @@ def done(stop: Stop, handed: int = 4) -> Done:
         load_start=1.5,
         durations_s={},
         unprovisioned=0,
+        uncleaned=0,
         store_failures=1,
         store_detail="runs/x: nobody answers",
     )

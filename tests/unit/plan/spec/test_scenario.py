@@ -11,7 +11,7 @@ from engine.plan.spec.scenario import (
     CASES,
     DEFAULT_EXECUTORS,
     DEFAULTS,
-    LOAD_DEFAULTS,
+    OWN_DEFAULTS,
     USED_BY_EXECUTORS,
     USED_BY_SCENARIOS,
     Executor,
@@ -112,7 +112,7 @@ def test_scenario_tables_name_real_fields(parse: Parse):
 def test_scenario_tables_are_complete():
     """Every scenario has its defaults and an executor, and defaults of load are of that executor."""
     assert set(DEFAULTS) == set(DEFAULT_EXECUTORS) == set(Scenario)
-    assert all(DEFAULT_EXECUTORS[scenario] is executor for scenario, executor in LOAD_DEFAULTS)
+    assert all(DEFAULT_EXECUTORS[scenario] is executor for scenario, executor in OWN_DEFAULTS)
 
 
 def test_unused_fields_name_who_does_not_use_them():
