@@ -30,12 +30,12 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Times are seconds; duration_s is None where the load ends by itself (`once`), prepare_s how long preparing may take.
+    """Times are seconds; duration_s is None where the load ends by itself (`once`).
 
-    paced_by are the operations whose budgets each device that prepares takes from. stop_at is the run's own deadline,
-    in run time. is_counted: the schedule may run out before duration_s, and then the load is over. cleans_up: what
-    the run left at the services is undone after the load. loaded are the samples of loading the state, counted with
-    the rest.
+    prepare_s is how long preparing may take, and paced_by are the operations whose budgets each device that prepares
+    takes from. stop_at is the run's own deadline, in run time. is_counted: the schedule may run out before duration_s,
+    and then the load is over. cleans_up: what the run left at the services is undone after the load. loaded are the
+    samples of loading the state, counted with the rest.
     """
 
     scenario: Scenario

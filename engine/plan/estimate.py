@@ -50,6 +50,9 @@ EMULATOR: Final[Json] = {
 }
 """What binds a run against the embedded emulator, which has no limits unless its profile's quotas name some."""
 
+SEARCH_HOLDS: Final = 12
+"""The rates that a search is taken to hold, rests included: our assumption, six to climb and the most rounds to halve."""
+
 _STAYING: Final = frozenset({Scenario.CERT_RENEWAL, Scenario.CERT_THROTTLE, Scenario.CONNECT_STORM})
 
 
@@ -143,7 +146,7 @@ def _duration_s(spec: RunSpec, target: Target, *, waves: list[range], each_s: fl
         turns_s = (spec.devices.count / spec.load.max_in_flight - 1) * each_s
         length_s = max(length_s, turns_s)
     elif math.isinf(length_s):
-        length_s = spec.load.search.hold_s
+        length_s = SEARCH_HOLDS * spec.load.search.hold_s
     certain = spec.devices.source is Source.CREATE and _prepares(spec)
     return length_s + len(waves) * each_s + (_prepare_s(spec, target) if certain else 0.0)
 

@@ -105,7 +105,7 @@ def test_estimate_counts_connections(estimated: Estimated, document: dict[str, A
         ({"scenario": "cert-renewal", "devices": {"count": 1_500, "source": "create"}}, 300 + 16 + 100),
         ({"scenario": "adr-patch", "devices": {"count": 1_500, "source": "create"}}, 300 + 5),
         ({"scenario": "cert-renewal", "target": "local", "devices": {"source": "create"}}, 300 + 5),
-        ({"scenario": "cert-throttle", "devices": {"count": 5}}, 60 + 10),
+        ({"scenario": "cert-throttle", "devices": {"count": 5}}, 12 * 60 + 10),
         ({"scenario": "cert-renewal", "load": RAMPING}, 90 + 16),
         ({"scenario": "cert-renewal", "load": {"executor": "max-rate", "duration": "80s"}}, 80 + 16),
         ({"scenario": "connect-storm", "devices": {"count": 500}}, 61),
