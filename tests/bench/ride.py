@@ -96,31 +96,36 @@ class MemoryHome:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What had been used by then; progress is what the batch had counted."""
+    """What had been used by then; progress is what the batch had counted, or the file that holds it."""
 
     at: float
     cpu_s: float
     server_cpu_s: float
     rss_kib: float
     descriptors: int
-    progress: bytes = b""
+    progress: bytes | Path = b""
 
     def ok(self, load: Load) -> int:
         """How many of the main operation had ended well in the load."""
         if not self.progress:
             return 0
-        return Progress.decode(self.progress).tally.select(load.scenario.main, LOAD_PHASES).ok
+        body = self.progress.read_bytes() if isinstance(self.progress, Path) else self.progress
+        return Progress.decode(body).tally.select(load.scenario.main, LOAD_PHASES).ok
 
 
 class Meter:
-    """Takes marks."""
+    """Takes marks. folder, where there is one, keeps what they hold: in a long ride it would be counted as ours."""
 
-    def __init__(self, clock: Clock, server_pid: int) -> None:
+    def __init__(self, clock: Clock, server_pid: int, folder: Path | None) -> None:
         self.marks: list[Mark] = []
-        self._clock, self._pid = clock, server_pid
+        self._clock, self._pid, self._folder = clock, server_pid, folder
 
-    def mark(self, progress: bytes = b"") -> Mark:
+    def mark(self, body: bytes = b"") -> Mark:
         """Now."""
+        progress: bytes | Path = body
+        if body and self._folder is not None:
+            progress = self._folder / f"mark-{len(self.marks)}"
+            progress.write_bytes(body)
         found = Mark(self._clock.now(), time.process_time(), cpu_of(self._pid), rss_kib(), descriptors(), progress)
         self.marks.append(found)
         return found
@@ -152,16 +157,16 @@ def ride(order: Order, *, wire: Wire | None = None, identities: Sequence[Bundle]
     identities = read_identities(order) if identities is None else identities
     gc.collect()
     with TemporaryDirectory() as folder:
-        # What is stored for minutes must not be taken for what the engine needs.
-        store = DirectoryStore(Path(folder)) if order.load == "soak" else MemoryStore()
-        meter, home = Meter(clock, order.server.pid), MemoryHome(clock, order.devices, store)
+        kept = Path(folder) if order.load == "soak" else None
+        store = MemoryStore() if kept is None else DirectoryStore(kept / "store")
+        meter, home = Meter(clock, order.server.pid, kept), MemoryHome(clock, order.devices, store)
         empty = meter.mark()
         work = make_work(order, load, identities=identities, clock=clock, meter=meter, home=home)
         wire = wire or EpollWire(clock, ca_file=order.server.ca_file, source_addresses=order.sources)
         done = run_batch(work, wire=wire, clock=clock, courier=MeteredCourier(home, clock, meter))
-    _demand_sound(done, load)
-    assert home.beginning is not None
-    return _figures(order, load, done=done, meter=meter, empty=empty, start=home.beginning.start)
+        _demand_sound(done, load)
+        assert home.beginning is not None
+        return _figures(order, load, done=done, meter=meter, empty=empty, start=home.beginning.start)
 
 
 def make_work(
