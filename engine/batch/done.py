@@ -24,9 +24,9 @@ class Stop(StrEnum):
 class Done:
     """What a batch measured.
 
-    handed is how many points the roster handed out: the iterations' due must equal it. uncleaned is how many devices may
-    have left something at the services that was to be undone. search is what a rate search found, None for every other
-    load.
+    handed is how many points the roster handed out: the iterations' due must equal it. uncleaned is how many devices
+    may have left something at the services that was to be undone. search is what a rate search found, None for every
+    other load.
     """
 
     timeline: Timeline

@@ -51,7 +51,7 @@ EMULATOR: Final[Json] = {
 """What binds a run against the embedded emulator, which has no limits unless its profile's quotas name some."""
 
 SEARCH_HOLDS: Final = 12
-"""The rates that a search is taken to hold, rests included: our assumption, six to climb and the most rounds to halve."""
+"""The rates that a search is taken to hold, rests included: our assumption, some to climb and five to halve the gap."""
 
 _STAYING: Final = frozenset({Scenario.CERT_RENEWAL, Scenario.CERT_THROTTLE, Scenario.CONNECT_STORM})
 
