@@ -8,7 +8,7 @@ import azure.functions as func
 from durabletask import task
 
 from engine import wiring
-from engine.run import activities, api, closing
+from engine.run import activities, api, closing, jobs
 
 # Activities say plain `dict`: the worker refuses a binding whose annotation is not a class.
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -93,6 +93,18 @@ def plan_run(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
 def run_batch(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
     """Drive one batch of devices."""
     return activities.run_batch(order, wiring.means())
+
+
+@app.activity_trigger(input_name="order")
+def launch_wave(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
+    """Start the workers of a wave."""
+    return jobs.launch_wave(order, wiring.means())
+
+
+@app.activity_trigger(input_name="order")
+def await_batch(order: dict) -> dict[str, Any]:  # type: ignore[type-arg]
+    """Wait for a worker to drive one batch of devices."""
+    return jobs.await_batch(order, wiring.means())
 
 
 @app.activity_trigger(input_name="order")

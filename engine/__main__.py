@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, Callable[..., int]]] = {
     "watch": commands.watch,
     "cancel": commands.cancel_run,
     "batch": commands.batch,
+    "worker": commands.worker,
     "package": commands.package,
 }
 INTERRUPTED: Final = EXIT_CODES[Verdict.CANCELLED]

@@ -78,6 +78,17 @@ class Recorder(Protocol):
         """Count one finished operation."""
 
 
+class Launcher(Protocol):
+    """Where replicas of a job run. Each is a number of worker processes that find their batches themselves."""
+
+    def launch(self, run_id: str, *, key: str, replicas: int, processes: int) -> None:
+        """So many replicas with so many processes each work on the run.
+
+        The launch is noted in the store under key before anything starts: of a key that is noted nothing is started
+        again. Raises LaunchError when nothing could be started; then nothing is noted either.
+        """
+
+
 class Secrets(Protocol):
     """Secrets by name."""
 

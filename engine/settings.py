@@ -22,6 +22,7 @@ _ADR: Final = {
 _PROVISIONING: Final = {name: name for name in ("PROVISIONING_HOST", "PROVISIONING_IDSCOPE", "PROVISIONING_SAS_KEY")}
 _EMULATOR: Final = {name: name for name in ("LOCAL_EMULATOR", "LOCAL_GROUP_KEY")}
 _STORES: Final = ("STORAGE_ACCOUNT_URL", "STORAGE_CONN_STR", "LOCAL_STORE")
+_WORKERS: Final = "LOCAL_WORKERS"
 _LOCAL_STORES: Final = ("STORAGE_CONN_STR", "LOCAL_STORE")
 _FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _CONTAINER: Final = "(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
@@ -36,7 +37,8 @@ class Settings:
 
     Of the three places to keep state exactly one is set: local_store (a directory), storage_conn_str (Azurite) or
     storage_account_url (Azure, by managed identity). targets, local_emulator and scheduled_spec are JSON texts,
-    "" when there are none; allowed_hosts empty means `local` only.
+    "" when there are none; allowed_hosts empty means `local` only. local_workers is the folder for the messages of
+    worker processes on this machine, "" where there may be none.
     """
 
     state_key: bytes = field(repr=False)
@@ -63,6 +65,7 @@ class Settings:
     run_schedule: str = ""
     scheduled_spec: str = ""
     claim_lease_s: float = 30.0
+    local_workers: str = ""
     azure_client_id: str = ""
     is_in_azure: bool = False
 
@@ -131,12 +134,15 @@ def _targets(reader: "_Reader") -> dict[str, Any]:
 def _running(reader: "_Reader") -> dict[str, Any]:
     """How large runs may be, and how they are started and kept alive."""
     schedule = "an NCRONTAB expression of five or six fields"
+    if reader.text(_WORKERS) and is_in_azure(reader.environ):
+        reader.problems[_WORKERS] = "refused in Azure: workers run on a machine of their own there"
     return {
         "max_devices": reader.number("MAX_DEVICES", 100_000, most=10_000_000),
         "min_file_descriptors": reader.number("MIN_FILE_DESCRIPTORS", 65_536, most=2**31 - 1),
         "strict_fd_check": reader.flag("STRICT_FD_CHECK"),
         "run_schedule": reader.checked("RUN_SCHEDULE", "", pattern=_SCHEDULE, expected=schedule),
         "scheduled_spec": reader.json("SCHEDULED_SPEC"),
+        "local_workers": reader.text(_WORKERS),
         "claim_lease_s": reader.seconds("CLAIM_LEASE", "30s", least_s=5, most_s=600),
         "is_in_azure": is_in_azure(reader.environ),
     }

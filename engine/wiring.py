@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -25,17 +26,24 @@ from engine.adapters.descriptors import raise_descriptors
 from engine.adapters.directory import DirectoryStore
 from engine.adapters.durable import DurableOrchestration
 from engine.adapters.net.wire import EpollWire
+from engine.adapters.processes import LocalLauncher
 from engine.adapters.secrets import EnvironmentSecrets
 from engine.adapters.tokens import TokenKeeper
 from engine.errors import LaunchError, Problem, SettingsError, SpecError
 from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Target, Targets, env_profile, parse_targets
-from engine.ports import Clock, Secrets, Store, Wire
+from engine.ports import Clock, Launcher, Secrets, Store, Wire
 from engine.protocol import adr
 from engine.run import api, schedules, workflow
 from engine.run.means import Means
 from engine.settings import Settings
 
 SEED_BITS = 53
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Where the package is found."""
+
+WORKER = (sys.executable, "-m", "engine", "worker")
+"""What a worker process carries out, before its run id and options."""
 
 _VARIABLES = {LOCAL: "LOCAL_EMULATOR", ENV: "PROVISIONING_HOST"}
 """The profiles that are not in TARGETS, and the variable that makes them."""
@@ -64,8 +72,9 @@ def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
     targets = make_targets(settings)
     clock = SystemClock()
     vault = EnvironmentSecrets(environ, base64=_secret_variables(targets))
+    store = _store(settings, settings.storage_container_name)
     return Means(
-        store=_store(settings, settings.storage_container_name),
+        store=store,
         results=_store(settings, settings.results_container_name),
         clock=clock,
         secrets=vault,
@@ -82,6 +91,7 @@ def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
         min_descriptors=settings.min_file_descriptors,
         strict_descriptors=settings.strict_fd_check,
         scheduled_spec=settings.scheduled_spec.encode() or None,
+        launcher=_launcher(settings, environ, store),
         new_run_id=_new_run_id,
         new_holder=_new_holder,
         new_seed=lambda: secrets.randbits(SEED_BITS),
@@ -152,6 +162,13 @@ def _store(settings: Settings, container: str) -> Store:
     if settings.storage_conn_str:
         return BlobStore.from_connection_string(settings.storage_conn_str, container)
     return BlobStore.from_account_url(settings.storage_account_url, container, _credential(settings))
+
+
+def _launcher(settings: Settings, environ: Mapping[str, str], store: Store) -> Launcher | None:
+    """Where the workers of the runner job run; None where that is not set up."""
+    if not settings.local_workers:
+        return None
+    return LocalLauncher(store, WORKER, environ=environ, folder=ROOT, logs=Path(settings.local_workers))
 
 
 def _credential(settings: Settings) -> ManagedIdentityCredential | DefaultAzureCredential:

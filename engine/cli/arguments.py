@@ -15,6 +15,9 @@ from engine.plan.target import Attestation, DpsTransport, Faults
 MAX_HUBS = 50
 """As many as a provisioning service may be linked to. Source: article "Azure DPS limits", linked hubs."""
 
+MAX_PROCESSES = 64
+"""More than any machine that this is for has cores to give."""
+
 URL = "http://127.0.0.1:7071"
 EPILOG = """exit codes: 0 passed, 99 a threshold failed, 98 invalid, 97 aborted, 105 cancelled or interrupted,
 104 the spec was refused, 1 error, 2 wrong usage"""
@@ -43,6 +46,14 @@ def parser() -> argparse.ArgumentParser:
     batch = commands.add_parser("batch", help="drive one batch in this process, with the environment's settings")
     batch.add_argument("run_id", metavar="RUN_ID")
     batch.add_argument("number", type=_ordinal, metavar="NUMBER")
+    worker = commands.add_parser(
+        "worker", help="drive batches of a run until none is left, with the environment's settings"
+    )
+    worker.add_argument("run_id", metavar="RUN_ID")
+    worker.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many at a time (%(default)s)")
+    worker.add_argument(
+        "--parent", type=int, metavar="PID", help="end with this process, which started this one (Linux)"
+    )
     package = commands.add_parser("package", help="make the function package")
     package.add_argument("--out", type=Path, default=Path("dist"), help="folder to put it in (%(default)s)")
     return top
@@ -97,6 +108,12 @@ def _add_run_id(command: argparse.ArgumentParser) -> None:
 def _ordinal(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"expected a batch's number from 0, found {text!r}")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PROCESSES:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MAX_PROCESSES} processes, found {text!r}")
     return int(text)
 
 

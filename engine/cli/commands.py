@@ -12,6 +12,7 @@ from rich.console import Console
 from engine.adapters.clock import SystemClock
 from engine.cli import asking, summary
 from engine.cli.client import Api, Json
+from engine.cli.crew import carry_out, end_with
 from engine.cli.errors import CommandFailed
 from engine.cli.follow import Ended, Watch, cancel, clear, post, see_through, write_out
 from engine.cli.interrupts import Interrupts
@@ -89,10 +90,28 @@ def batch(options: argparse.Namespace) -> int:
     try:
         batches = len(read_plan(means().store, options.run_id).plan.batches)
     except NotFound:
-        raise CommandFailed(f"run {options.run_id} is not known to this storage, or not planned yet") from None
+        raise CommandFailed(_not_planned(options.run_id)) from None
     if options.number >= batches:
         raise CommandFailed(f"run {options.run_id} has batches 0 to {batches - 1}, found {options.number}")
     print(json.dumps(run_batch({"runId": options.run_id, "batch": options.number, "attempt": 1}, means())))
+    return 0
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Drive batches of a run until none is left: in this process, or in several like it."""
+    with Interrupts():
+        if options.parent is not None:
+            end_with(options.parent)
+        if options.processes > 1:
+            return carry_out(options.run_id, options.processes)
+        from engine.run.worker import work  # these bring the Azure libraries, which no other command needs
+        from engine.wiring import means
+
+        try:
+            receipts = work(options.run_id, means())
+        except NotFound:
+            raise CommandFailed(_not_planned(options.run_id)) from None
+    print(json.dumps({"runId": options.run_id, "batches": receipts}))
     return 0
 
 
@@ -108,6 +127,10 @@ def package(options: argparse.Namespace) -> int:
     for path in build(ROOT, options.out):
         print(path)
     return 0
+
+
+def _not_planned(run_id: str) -> str:
+    return f"run {run_id} is not known to this storage, or not planned yet"
 
 
 def _order(options: argparse.Namespace, what: str, *, with_emulator: bool) -> Order:

@@ -42,11 +42,12 @@ def host_environment(
     storage: str,
     state_key: str,
     emulator: Mapping[str, str],
+    logs: str,
 ) -> dict[str, str]:
     """The host's environment: the caller's, with what has to be so on one machine.
 
     The caller's STATE_KEY and RUN_SCHEDULE stay. emulator is empty, or LOCAL_EMULATOR, LOCAL_GROUP_KEY and
-    LOCAL_ONBOARDING_CA.
+    LOCAL_ONBOARDING_CA. logs is the folder of messages, those of workers included.
     """
     given = {**environ, **_without_proxy(environ)}
     ours = {
@@ -55,6 +56,7 @@ def host_environment(
         **dict.fromkeys(OTHER_STORES, ""),
         "RUN_SCHEDULE": given.get("RUN_SCHEDULE") or "0 * * * * *",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "LOCAL_WORKERS": logs,
         CONCURRENCY: given.get(CONCURRENCY) or str(BATCHES_AT_ONCE),
         **dict.fromkeys(("LOCAL_EMULATOR", "LOCAL_GROUP_KEY", "LOCAL_ONBOARDING_CA"), ""),
         **emulator,

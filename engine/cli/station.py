@@ -94,12 +94,13 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
             "LOCAL_ONBOARDING_CA": str(ready["onboardingCa"]),
         }
         say(f"emulator  mqtts://{ready['host']}:{ready['port']} as DPS and IoT Hub, CA in {_shown(ready['caFile'])}")
-    told = host_environment(environ, storage=storage, state_key=directory.state_key(), emulator=known)
+    logs = directory.log("host").parent
+    told = host_environment(environ, storage=storage, state_key=directory.state_key(), emulator=known, logs=str(logs))
     port = _prefer(HOST_PORT, "the Functions host", say)
     options = [str(ROOT), "--port", str(port), "--state", str(directory.host)]
     host = _python(station, "host", ["engine.localhost", *options], environ=told, log=directory.log("host"), grace_s=15)
     station.url = str(host.ready()["url"])
-    say(f"host      {station.url}/api/runs, logs in {_shown(directory.log('host').parent)}")
+    say(f"host      {station.url}/api/runs, logs in {_shown(logs)}")
 
 
 def _start_emulator(

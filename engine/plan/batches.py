@@ -1,7 +1,8 @@
 """Who does which part: a run's devices, starts and allowances, shared out among batches once and for all.
 
-Theory of operation. Devices are shared out evenly over count / batchSize batches, rounded up: sizes differ by at most
-one and the larger batches come first. Batches that run at the same time are a wave. Only `once` without a barrier may
+Theory of operation. Devices are shared out evenly over count / batchSize batches, rounded up, and over as many of them
+again as a job's replica has processes: sizes differ by at most one and the larger batches come first. Batches that run
+at the same time are a wave; what may run in parallel is counted in replicas. Only `once` without a barrier may
 have several waves, one after the other, each with its share of the ramp; everything else offers one schedule together
 and must run at once or not at all.
 
@@ -27,7 +28,7 @@ from engine.plan.limits import LIMITS, WINDOWS_S
 from engine.plan.schedule import Schedule, schedule_for
 from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import RenewalPath, Source
-from engine.plan.spec.rules import QUOTA_SHARE, batches_of, runs_in_waves
+from engine.plan.spec.rules import QUOTA_SHARE, batches_of, processes_of, replicas_of, runs_in_waves
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import FIXED, REGISTERING
 from engine.plan.target import Target
@@ -152,11 +153,11 @@ def waves_of(spec: RunSpec) -> list[range]:
     """
     batches, parallel = batches_of(spec), spec.execution.max_parallel_batches
     if runs_in_waves(spec):
-        at_once = min(parallel, spec.load.max_in_flight)
+        at_once = min(parallel * processes_of(spec), spec.load.max_in_flight)
         return [range(first, min(first + at_once, batches)) for first in range(0, batches, at_once)]
-    if batches > parallel:
-        limit, need = "execution.maxParallelBatches", str(batches)
-        message = f"{batches} batches must run at once, {limit} is {parallel}"
+    if replicas_of(spec, batches) > parallel:
+        limit, need = "execution.maxParallelBatches", str(replicas_of(spec, batches))
+        message = f"{need} batches must run at once, {limit} is {parallel}"
         raise RunRefused("over-quota", message, limit=limit, value=str(parallel), need=need, unit="batches")
     return [range(batches)]
 

@@ -29,7 +29,7 @@ from engine.plan.needs import Need, Work, figure, needs_of
 from engine.plan.spec.demand import load_s, peak_starts
 from engine.plan.spec.devices import Source
 from engine.plan.spec.execution import Runner
-from engine.plan.spec.rules import QUOTA_SHARE
+from engine.plan.spec.rules import QUOTA_SHARE, replicas_of
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTERING, USED_BY_SCENARIOS, Executor, Scenario
 from engine.plan.target import Target
@@ -101,10 +101,10 @@ def estimate(spec: RunSpec, target: Target) -> Estimate:
     """
     waves = waves_of(spec)
     each_s = held_s(spec, is_local=target.is_local)
-    in_flight, at_once = _in_flight(spec, each_s), len(waves[0])
-    cores = at_once * spec.execution.cpu if _runner(spec) is Runner.JOB else math.ceil(in_flight / DEVICES_PER_CORE)
+    in_flight, replicas = _in_flight(spec, each_s), replicas_of(spec, len(waves[0]))
+    cores = replicas * spec.execution.cpu if _runner(spec) is Runner.JOB else math.ceil(in_flight / DEVICES_PER_CORE)
     done = operations_of(spec)
-    work = Work(done, iterations_of(spec, each_s=each_s), connections=in_flight, replicas=at_once, cores=cores)
+    work = Work(done, iterations_of(spec, each_s=each_s), connections=in_flight, replicas=replicas, cores=cores)
     duration_s = round(_duration_s(spec, target, waves=waves, each_s=each_s))
     needs = needs_of(spec, target, work)
     operations = {operation: round(times * work.iterations) for operation, times in done.items()}
@@ -119,7 +119,7 @@ def estimate(spec: RunSpec, target: Target) -> Estimate:
         in_flight=in_flight,
         duration_s=duration_s,
         operations=operations,
-        compute_usd=_compute_usd(spec, target, at_once=at_once, duration_s=duration_s),
+        compute_usd=_compute_usd(spec, target, replicas=replicas, duration_s=duration_s),
         target_side=_target_side(operations, target),
     )
     _refuse_over_budget(spec, target, found)
@@ -181,8 +181,8 @@ def _prepare_warnings(spec: RunSpec, target: Target) -> list[str]:
     return [f"prepare: up to {format_duration(math.ceil(longest_s))} more when no device is stored yet"]
 
 
-def _compute_usd(spec: RunSpec, target: Target, *, at_once: int, duration_s: float) -> float:
-    """What the batches that run at the same time cost over the whole run, in cents rounded up; nothing locally."""
+def _compute_usd(spec: RunSpec, target: Target, *, replicas: int, duration_s: float) -> float:
+    """What the replicas that run at the same time cost over the whole run, in cents rounded up; nothing locally."""
     cpu = spec.execution.cpu
     if target.is_local:
         per_s = 0.0
@@ -190,7 +190,7 @@ def _compute_usd(spec: RunSpec, target: Target, *, at_once: int, duration_s: flo
         per_s = cpu * (JOB_CORE_USD_PER_S + GIB_PER_CORE * JOB_GIB_USD_PER_S)
     else:
         per_s = GIB_PER_CORE * FLEX_GIB_USD_PER_S
-    return math.ceil(at_once * duration_s * per_s * 100) / 100
+    return math.ceil(replicas * duration_s * per_s * 100) / 100
 
 
 def _target_side(operations: Mapping[Operation, int], target: Target) -> str:

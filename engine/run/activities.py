@@ -26,6 +26,7 @@ from engine.measure.sample import Sample, Series
 from engine.measure.timeline import Timeline
 from engine.plan.batches import Batch, RunPlan
 from engine.plan.batches import plan_run as share_out
+from engine.plan.spec.execution import Runner
 from engine.plan.spec.load import Load
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTRY, Executor
@@ -77,6 +78,7 @@ def plan_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
         "deadlineS": deadline_s,
         "patienceS": patience_s,
         "batchAttempts": spec.retries.batch,
+        "launches": spec.execution.runner is Runner.JOB,
     }
 
 
@@ -120,14 +122,19 @@ def run_batch(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     clock = RunClock.at(means.clock, planned.zero_wall)
     claims = Claims(means.store, clock, means.lease_s)
     holder = means.new_holder()
-    batch = planned.plan.batches[number]
-    give_up = clock.now() + batch.deadline_s
+    give_up = clock.now() + planned.plan.batches[number].deadline_s
     while True:
         claim = _take(claims, run_id, number, holder=holder, clock=clock, give_up=give_up)
         if claim is None:
             return {"batch": number, "stop": "done-before"}
-        with suppress(ClaimLost), _returned(claim, claims):
-            return _hold(planned, batch, claim, claims=claims, clock=clock, means=means)
+        with suppress(ClaimLost):
+            return drive_claimed(planned, claim, claims=claims, clock=clock, means=means)
+
+
+def drive_claimed(planned: Planned, claim: Claim, *, claims: Claims, clock: RunClock, means: Means) -> dict[str, Any]:
+    """The claimed batch is done. Raises ClaimLost, StoreUnavailable; whatever it raises, the claim is given back."""
+    with _returned(claim, claims):
+        return _hold(planned, planned.plan.batches[claim.batch], claim, claims=claims, clock=clock, means=means)
 
 
 @contextmanager

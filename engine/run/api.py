@@ -25,6 +25,7 @@ from engine.errors import (
 from engine.plan.batches import plan_run
 from engine.plan.estimate import estimate
 from engine.plan.spec.built import not_built
+from engine.plan.spec.execution import Runner
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runspec import RunSpec
 from engine.report.units import instant
@@ -164,11 +165,18 @@ def _asked(run_id: str, body: bytes, means: Means, *, like: Submission | None) -
     what was asked then. Raises SpecError, NotBuilt, RunRefused."""
     seed, now = (means.new_seed(), means.clock.wall()) if like is None else (like.spec.random_seed, like.created)
     spec = parse_spec(body, profiles=means.targets, max_devices=means.max_devices, seed=seed, now=now)
-    if problems := not_built(spec):
+    if problems := [*not_built(spec), *_not_set_up(spec, means)]:
         raise NotBuilt(problems)
     if like is not None and digest(like.spec) != digest(spec):
         raise RunRefused("key-reused", f"run {run_id} was started with another spec")
     return Submission(spec, now)
+
+
+def _not_set_up(spec: RunSpec, means: Means) -> list[Problem]:
+    """What this version can do, but not this server."""
+    if spec.execution.runner is not Runner.JOB or means.launcher is not None:
+        return []
+    return [Problem("/execution/runner", "a job runner is not set up here", f"{Runner.AUTO} | {Runner.ACTIVITY}")]
 
 
 def _foreseen(spec: RunSpec, means: Means) -> dict[str, Any]:

@@ -51,6 +51,19 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a batch's claim stands for everybody else; neither held nor done is free to take.
+
+    Every holder has another token and every renewal another expires_at, wall seconds: who differs from before lives.
+    """
+
+    token: int = 0
+    expires_at: float = 0.0
+    is_held: bool = False
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Lease:
     """A claim as the store keeps it: what everybody knows of it."""
 
@@ -109,9 +122,17 @@ class Claims:
 
     def is_done(self, run_id: str, batch: int) -> bool:
         """Whether the batch was released."""
+        return self.standing(run_id, batch).is_done
+
+    def standing(self, run_id: str, batch: int) -> Standing:
+        """How the batch's claim stands now."""
         key = claim_key(run_id, batch)
         held = self._store.read(key)
-        return held is not None and _decode(key, held.body).done
+        if held is None:
+            return Standing()
+        found = _decode(key, held.body)
+        is_held = not found.done and self._clock.wall() < found.expires_at + self._skew_s
+        return Standing(found.token, found.expires_at, is_held, found.done)
 
     def is_live(self, claim: Claim) -> bool:
         """Whether its holder may go on driving, by both of its clocks: a paused machine loses time on one of them."""

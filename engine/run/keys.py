@@ -4,6 +4,7 @@
     runs/{run id}/batches/{batch}/claim.json                    who drives the batch
     runs/{run id}/batches/{batch}/progress, checkpoint, result  under the claim's fence
     runs/{run id}/waves/{wave}/start.json                       when the wave's load begins
+    runs/{run id}/launches/{name}                               that workers were started, and how often a batch waited
     states/{run id}.json                                        the run's state, cancel flag included
     recent/{newest first}.{run id}                              empty; the order in which runs are listed
     {counters}/{device prefix}.json                             which device names are taken
@@ -83,6 +84,11 @@ def result_key(run_id: str, batch: int) -> str:
 def start_key(run_id: str, wave: int) -> str:
     """When the wave's load begins."""
     return f"{run_prefix(run_id)}waves/{wave:04d}/start.json"
+
+
+def launch_key(run_id: str, name: str) -> str:
+    """That workers were started, or how often a batch waited for one."""
+    return f"{run_prefix(run_id)}launches/{_word(name)}"
 
 
 def counter_key(counter_prefix: str, device_prefix: str) -> str:

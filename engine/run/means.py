@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.plan.target import Target, Targets
-from engine.ports import Clock, Secrets, Store, Wire
+from engine.ports import Clock, Launcher, Secrets, Store, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class Means:
     counters asks the emulator at a control address what it counted. tokens gives what shows the token that a target's
     device registry takes: getting the first one may block and raises SettingsError, showing it does neither.
     new_run_id, new_holder and new_seed give what nobody had before. wrapping_key is 64 bytes and never shown.
+    launcher starts the workers of the runner job, None where that is not set up.
     """
 
     store: Store
@@ -37,6 +38,7 @@ class Means:
     min_descriptors: int = 65_536
     strict_descriptors: bool = False
     scheduled_spec: bytes | None = None
+    launcher: Launcher | None = None
 
 
 @dataclass(slots=True)

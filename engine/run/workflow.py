@@ -1,9 +1,10 @@
 """The orchestrator: what is asked for in which order. It only asks; what it passes are keys and counts.
 
-Theory of operation. One activity plans. Then each wave's batches run side by side, raced with a cancel and the run's
-deadline. Neither ends a batch: both only raise the flag that every batch polls, and the orchestrator waits for them
-to drain. A wave that does not end within the plan's patience after that is left behind; its claims run out, its
-results are missing, and the closing activity says so. The closing activity merges, judges and writes.
+Theory of operation. One activity plans. Then each wave's batches run side by side, driven by activities or, where the
+plan launches, by workers that other activities start and wait for; raced with a cancel and the run's deadline. Neither
+ends a batch: both only raise the flag that every batch polls, and the orchestrator waits for them to drain. A wave that
+does not end within the plan's patience after that is left behind; its claims run out, its results are missing, and the
+closing activity says so. The closing activity merges, judges and writes.
 
 Whatever fails, the run is closed: activities are awaited through `first`, which never raises. A batch whose activity
 failed left no result, and that is what closing finds. Where even closing fails, giving up is tried for much longer,
@@ -17,8 +18,8 @@ from typing import Any, Protocol
 
 CANCEL = "cancel"
 
-PLAN_ATTEMPTS, STOP_ATTEMPTS, CLOSE_ATTEMPTS, GIVE_UP_ATTEMPTS = 3, 3, 12, 60
-"""With the pauses between attempts: seconds to plan and to stop, four minutes to close, half an hour to give up."""
+PLAN_ATTEMPTS, LAUNCH_ATTEMPTS, STOP_ATTEMPTS, CLOSE_ATTEMPTS, GIVE_UP_ATTEMPTS = 3, 3, 3, 12, 60
+"""With the pauses between them: seconds to plan, launch and stop, four minutes to close, half an hour to give up."""
 
 type Ask = Generator[Any, Any, dict[str, Any]]
 
@@ -74,11 +75,25 @@ def _drive(run: Orchestration, plan: Mapping[str, Any], order: Mapping[str, Any]
     deadline = run.timer(plan["deadlineS"])
     for number, wave in enumerate(plan["waves"]):
         run.tell({"stage": "running", "wave": number, "waves": len(plan["waves"]), "batches": len(wave)})
-        calls = [run.activity("run_batch", {**order, "batch": batch}, attempts=plan["batchAttempts"]) for batch in wave]
+        calls = yield from _begin(run, number, plan=plan, order=order)
         stopped = yield from _finish(run, run.all(calls), cancel=cancel, deadline=deadline, plan=plan, order=order)
         if stopped:
             break
     run.drop(deadline)
+
+
+def _begin(
+    run: Orchestration, number: int, *, plan: Mapping[str, Any], order: Mapping[str, Any]
+) -> Generator[Any, Any, list[Any]]:
+    """A call for each batch of the wave, which ends when the batch is done: it drives, or waits for a worker.
+
+    A launch that failed is not the end: the call of a batch that nobody comes for launches again.
+    """
+    orders, attempts = [{**order, "batch": batch} for batch in plan["waves"][number]], plan["batchAttempts"]
+    if not plan.get("launches"):  # plans of runs that began before there were workers do not say
+        return [run.activity("run_batch", batch, attempts=attempts) for batch in orders]
+    yield run.first([run.activity("launch_wave", {**order, "wave": number}, attempts=LAUNCH_ATTEMPTS)])
+    return [run.activity("await_batch", batch, attempts=attempts) for batch in orders]
 
 
 def _finish(

@@ -125,6 +125,35 @@ def test_five_hundred_devices_in_five_batches(stage: Stage) -> None:
     assert all(row["note"] == "equal" for row in summary["emulator"] if row["devices"] is not None)
 
 
+def test_batches_of_a_job_are_driven_by_workers(stage: Stage) -> None:
+    """Two replicas of two cores: four batches, each in a process of its own, and every number agrees."""
+    body = spec("worker-", "cert-renewal", PACED)
+    body["devices"]["count"] = 20
+    body["execution"] = {"runner": "job", "cpu": 2, "batchSize": 10}
+    summary = stage.run(body)
+    assert (summary["verdict"], summary["reasons"]) == ("passed", [])
+    assert [(batch["devices"], batch["token"]) for batch in summary["batches"]] == [(5, 1)] * 4
+    host = {child.process.pid for child in stage.station.children}
+    workers = {int(batch["holder"].split("/")[1]) for batch in summary["batches"]}
+    assert len(workers - host) == 4
+    assert summary["conservation"] == {"holds": True, "mismatches": []}
+    assert counts_of(summary, "dps.register")["ok"] == 20
+    assert all(row["note"] == "equal" for row in summary["emulator"] if row["devices"] is not None)
+
+
+def test_job_that_is_cancelled_ends_with_partial_results(stage: Stage) -> None:
+    """Its workers drain like everybody else, and none is lost."""
+    body = spec("cancel-job-", "cert-renewal", {**PACED, "duration": "10m"})
+    body["execution"] = {"runner": "job", "batchSize": 6}
+    run_id = stage.start(body)
+    stage.wait(run_id, lambda view: view.get("operations", {}).get("cert.issued", {}).get("ok", 0) > 0)
+    stage.api.cancel(run_id)
+    summary = stage.summary(run_id)
+    assert (summary["verdict"], summary["partial"]) == ("cancelled", False)
+    assert {batch["token"] for batch in summary["batches"]} == {1}
+    assert summary["conservation"]["holds"]
+
+
 def test_two_runs_of_one_prefix_share_no_device(stage: Stage) -> None:
     """Runs that start at the same moment take different devices: the hub never sees one device twice."""
     body = spec("shared-", "cert-renewal", PACED)

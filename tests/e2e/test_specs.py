@@ -26,6 +26,7 @@ MEASURED = {
     "churn": REUSED | CONNECTED,
     "conformance": REUSED | CONNECTED | {"conformance.case"},
     "http-probe": {"iteration", "http.get"},
+    "job": REUSED | CONNECTED | RENEWED,
     "lifecycle": STORED | CONNECTED | RENEWED | {"telemetry.publish"},
     "new-keys": REUSED | CONNECTED | RENEWED,
     "of-validity": REUSED | CONNECTED | RENEWED,

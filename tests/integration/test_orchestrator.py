@@ -95,7 +95,7 @@ class Host:
 
     def _activity(self, name: str) -> Any:
         def activity(_context: Any, order: Mapping[str, Any]) -> Any:
-            self.asked.append(f"{name} {order['batch']}" if "batch" in order else name)
+            self.asked.append(next((f"{name} {order[key]}" for key in ("batch", "wave") if key in order), name))
             return self._activities[name](order)
 
         activity.__name__ = name
@@ -114,6 +114,8 @@ def _failing(*batches: int) -> Activity:
 USUAL: Mapping[str, Activity] = {
     "plan_run": lambda _: PLAN,
     "run_batch": lambda _: {"stop": "schedule"},
+    "launch_wave": lambda _: {"replicas": 1},
+    "await_batch": lambda _: {"stop": "done-by-worker"},
     "stop_run": lambda _: {"stopped": True},
     "close_run": lambda order: {"verdict": "error" if order.get("why") else "passed", "exitCode": 0},
     "give_up": lambda _: {"verdict": "error", "exitCode": 1},
@@ -154,6 +156,15 @@ def test_waves_run_one_after_the_other(start_host: StartHost) -> None:
     assert host.outcome() == ({"verdict": "passed", "exitCode": 0}, "finished")
     assert (host.asked[0], sorted(host.asked[1:3])) == ("plan_run", ["run_batch 0", "run_batch 1"])
     assert host.asked[3:] == ["run_batch 2", "close_run"]
+
+
+def test_workers_are_launched_wave_by_wave(start_host: StartHost) -> None:
+    """Then their batches are awaited; no activity drives."""
+    host = start_host(plan_run=lambda _: {**PLAN, "launches": True})
+    host.start()
+    assert host.outcome() == ({"verdict": "passed", "exitCode": 0}, "finished")
+    assert (host.asked[1], sorted(host.asked[2:4])) == ("launch_wave 0", ["await_batch 0", "await_batch 1"])
+    assert host.asked[4:] == ["launch_wave 1", "await_batch 2", "close_run"]
 
 
 def test_batch_whose_activity_fails_does_not_stop_the_run(start_host: StartHost) -> None:
@@ -254,6 +265,7 @@ def record() -> None:
     tried = {**PLAN, "batchAttempts": 2}
     scenes: Mapping[str, Mapping[str, Activity]] = {
         "waves": {},
+        "workers": {"plan_run": lambda _: {**PLAN, "launches": True}},
         "failed-batch": {"plan_run": lambda _: tried, "run_batch": _failing(1)},
         "refused": {"plan_run": lambda _: {"refused": "over quota"}},
         "deadline": {"plan_run": lambda _: short, "run_batch": lambda _: threading.Event().wait(1)},

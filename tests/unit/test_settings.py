@@ -166,6 +166,12 @@ def test_settings_refuse_local_places_in_azure(name: str):
     assert found == {name: "refused in Azure: use STORAGE_ACCOUNT_URL and a managed identity"}
 
 
+def test_settings_have_a_folder_for_workers_on_this_machine_only():
+    """In Azure a worker would share an instance that the platform scales by other loads."""
+    assert Settings.from_env({**LEAST, "LOCAL_WORKERS": "/var/logs"}).local_workers == "/var/logs"
+    assert problems({**AZURE, "LOCAL_WORKERS": "/var/logs"}).keys() == {"LOCAL_WORKERS"}
+
+
 @pytest.mark.parametrize(
     ("environ", "is_azure"),
     [

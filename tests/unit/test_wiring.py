@@ -21,6 +21,7 @@ from engine import wiring
 from engine.adapters import functions
 from engine.adapters.blobs import BlobStore
 from engine.adapters.directory import DirectoryStore
+from engine.adapters.processes import LocalLauncher
 from engine.errors import SettingsError
 from engine.protocol.adr import local_token
 from engine.run import api, workflow
@@ -236,7 +237,8 @@ def test_app_has_every_function_that_is_asked_for_by_name() -> None:
     """Strings name functions across Durable Functions: what the orchestrator and the client say must exist."""
     names = {builder._function.get_function_name() for builder in function_app.app._function_builders}
     asked = set(re.findall(r'run\.activity\("(\w+)"', Path(workflow.__file__).read_text(encoding="utf-8")))
-    assert asked == {"plan_run", "run_batch", "stop_run", "close_run", "give_up"}
+    batches = {"run_batch", "launch_wave", "await_batch"}
+    assert asked == {"plan_run", *batches, "stop_run", "close_run", "give_up"}
     assert asked | {functions.ORCHESTRATOR} <= names
 
 
@@ -282,3 +284,10 @@ def test_registry_in_azure_takes_the_identitys_token(tmp_path: Path, monkeypatch
     assert asked == ["https://management.azure.com/.default"]
     with pytest.raises(SettingsError, match="AZURE_CLIENT_ID"):
         made.tokens(made.targets.by_name["refused"])
+
+
+def test_launcher_is_made_only_where_workers_may_run(tmp_path: Path) -> None:
+    """Without a folder for their messages there are no workers on this machine."""
+    assert wiring.make_means(Settings.from_env(environ_for(tmp_path)), {}).launcher is None
+    environ = environ_for(tmp_path, LOCAL_WORKERS=str(tmp_path))
+    assert isinstance(wiring.make_means(Settings.from_env(environ), environ).launcher, LocalLauncher)

@@ -40,8 +40,6 @@ def not_built(spec: RunSpec) -> list[Problem]:
 def _of_choices(spec: RunSpec) -> Iterator[Missing]:
     """The closed lists of which only some words are built."""
     yield spec.scenario not in SCENARIOS, "/scenario", spec.scenario, _words(SCENARIOS)
-    runner = spec.execution.runner
-    yield runner is Runner.JOB, "/execution/runner", runner, f"{Runner.AUTO} | {Runner.ACTIVITY}"
     cleanups = (Cleanup.KEEP, Cleanup.DELETE) if spec.scenario in REGISTRY else (Cleanup.KEEP,)
     yield spec.cleanup not in cleanups, "/cleanup", spec.cleanup, " | ".join(cleanups)
 
@@ -49,11 +47,13 @@ def _of_choices(spec: RunSpec) -> Iterator[Missing]:
 def _of_extras(spec: RunSpec) -> Iterator[Missing]:
     """The fields of which only some values are built."""
     load, execution = spec.load, spec.execution
-    lasts_long, length = outlasts_activity(spec), length_path(spec)
+    is_job, length = execution.runner is Runner.JOB, length_path(spec)
+    lasts_long = outlasts_activity(spec) and not is_job
     waits_for_all = execution.start_barrier and load.executor is not Executor.ONCE
     yield lasts_long, length, "a load that needs the runner job", f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"'
     yield waits_for_all, "/execution/startBarrier", f"a barrier for {load.executor}", "false"
-    yield execution.cpu > 1, "/execution/cpu", "a replica's size", "≤ 1"
+    large = execution.cpu > 1 and not is_job
+    yield large, "/execution/cpu", f"a replica's size for the runner {execution.runner}", "≤ 1"
     yield spec.baseline is not None, "/baseline", "a baseline", "null"
     yield spec.auto_stop is not None, "/autoStop", "stopping by itself", "null"
     yield spec.limits.max_cost_usd is not None, "/limits/maxCostUsd", "a budget", "null"

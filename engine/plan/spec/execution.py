@@ -57,7 +57,10 @@ class Retries(Section):
 
 
 class Execution(Section):
-    """Who carries it out: batches of batch_size devices, so many at a time; cpu is vCPUs of a job's replica."""
+    """Who carries it out: batches of batch_size devices, so many at a time; cpu is vCPUs of a job's replica.
+
+    A replica has a process per core, begun ones included: they share its batch_size devices, a batch each.
+    """
 
     runner: Annotated[Runner, Choice(Runner)] = Runner.AUTO
     batch_size: Annotated[int, Whole(1, 10_000)] = 500

@@ -45,11 +45,24 @@ def findings(spec: RunSpec, target: Target | None) -> list[Finding]:
     return [*of_target, *(finding for rule in RULES for finding in rule(spec))]
 
 
+def processes_of(spec: RunSpec) -> int:
+    """How many processes a replica has, one per core, each driving one batch at a time; an activity is one."""
+    return math.ceil(spec.execution.cpu) if spec.execution.runner is Runner.JOB else 1
+
+
 def batches_of(spec: RunSpec) -> int:
-    """How many batches the devices make; a rate search is always one."""
+    """How many batches the devices make; a rate search is always one.
+
+    What batchSize gives to a replica is cut once more, among its processes.
+    """
     if spec.load.executor is Executor.RATE_SEARCH:
         return 1
-    return -(-spec.devices.count // spec.execution.batch_size)
+    return min(spec.devices.count, -(-spec.devices.count // spec.execution.batch_size) * processes_of(spec))
+
+
+def replicas_of(spec: RunSpec, batches: int) -> int:
+    """How many replicas so many batches need at the same time."""
+    return -(-batches // processes_of(spec))
 
 
 def runs_in_waves(spec: RunSpec) -> bool:
@@ -123,7 +136,8 @@ def _in_flight_fits(spec: RunSpec) -> Iterator[Finding]:
     least = 1 if runs_in_waves(spec) else batches_of(spec)
     if not least <= most <= count:
         message = f"expected one per batch at least and one per device at most, found {most}"
-        yield _finding("/load/maxInFlight", message, f"{least} … {count}", "/devices/count", "/execution/batchSize")
+        concerns = ("/devices/count", "/execution/batchSize", "/execution/cpu")
+        yield _finding("/load/maxInFlight", message, f"{least} … {count}", *concerns)
 
 
 def _runner_lasts(spec: RunSpec) -> Iterator[Finding]:

@@ -81,3 +81,19 @@ def test_batch_is_a_number(number):
     """Batches count from 0."""
     with pytest.raises(SystemExit):
         parser().parse_args(["batch", "run-1", number])
+
+
+def test_worker_is_one_process_unless_it_is_told_otherwise():
+    """By whom it was started is only said by those who start it."""
+    options = parser().parse_args(["worker", "run-1"])
+    assert (options.run_id, options.processes, options.parent) == ("run-1", 1, None)
+    assert parser().parse_args(["worker", "run-1", "--processes", "4"]).processes == 4
+
+
+@pytest.mark.parametrize("given", ["0", "65", "two", "-1"])
+def test_worker_needs_a_number_of_processes(given, capsys):
+    """Anything else is wrong usage."""
+    with pytest.raises(SystemExit) as refused:
+        parser().parse_args(["worker", "run-1", "--processes", given])
+    assert refused.value.code == 2
+    assert "1 to 64 processes" in capsys.readouterr().err

@@ -22,7 +22,9 @@ READY = {
 
 def environment(environ=None, emulator=None):
     """The host's environment, with the given one under it."""
-    return host_environment(environ or {}, storage=connection_string(10_000), state_key=KEY, emulator=emulator or {})
+    return host_environment(
+        environ or {}, storage=connection_string(10_000), state_key=KEY, emulator=emulator or {}, logs="/var/logs"
+    )
 
 
 def test_host_environment_is_one_the_engine_accepts():
@@ -31,6 +33,7 @@ def test_host_environment_is_one_the_engine_accepts():
     settings = Settings.from_env(environment(emulator=facts))
     assert settings.storage_conn_str == connection_string(10_000)
     assert not settings.is_in_azure
+    assert settings.local_workers == "/var/logs"
     local = parse_targets("", allowed_hosts=(), local=settings.local_emulator).by_name["local"]
     assert local.profile.port == 41000
     assert local.profile.faults is not None

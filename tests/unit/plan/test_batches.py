@@ -13,6 +13,7 @@ from engine.errors import RunRefused, SpecError
 from engine.plan.batches import Batch, RunPlan, plan_run, schedule_of
 from engine.plan.pacer import Grid, Steady
 from engine.plan.spec.parse import parse_spec
+from engine.plan.spec.rules import replicas_of
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Targets
 
@@ -51,11 +52,16 @@ def plans(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[int, int]]]:
     least = 1 if executor == "once" else -(-count // size)
     load["maxInFlight"] = draw(st.integers(least, count))
     parallel = draw(st.integers(1, 1_000)) if executor == "once" else 1_000
+    runner = draw(
+        st.sampled_from([{}, {"runner": "activity"}, {"runner": "job", "cpu": 1}, {"runner": "job", "cpu": 3}])
+    )
+    if runner.get("cpu") == 3:
+        load["maxInFlight"] = count
     document = {
         "scenario": "cert-renewal",
         "devices": {"count": count},
         "load": load,
-        "execution": {"batchSize": size, "maxParallelBatches": parallel},
+        "execution": {"batchSize": size, "maxParallelBatches": parallel, **runner},
     }
     return document, ranges_of(count, draw(st.lists(st.integers(1, 100), max_size=4)))
 
@@ -107,7 +113,7 @@ def test_plan_shares_out_what_the_run_may(targets: Targets, drawn: tuple[dict[st
         places = sum(batch.max_in_flight for batch in batches)
         assert places == min(spec.load.max_in_flight, batches[0].wave_devices)
         assert all(1 <= batch.max_in_flight <= batch.devices for batch in batches)
-        assert len(wave) <= spec.execution.max_parallel_batches
+        assert replicas_of(spec, len(wave)) <= spec.execution.max_parallel_batches
     ramps_s = sum(plan.batches[wave[0]].ramp_s for wave in plan.waves)
     assert ramps_s == pytest.approx(spec.load.ramp_up_s)
 
@@ -173,6 +179,27 @@ def test_waves_are_no_wider_than_the_places_in_flight(targets: Targets):
     _, plan = planned(targets, document, [(0, 6)])
     assert plan.waves == ((0, 1), (2, 3), (4, 5))
     assert {batch.max_in_flight for batch in plan.batches} == {1}
+
+
+JOB = {"runner": "job", "cpu": 2, "batchSize": 5, "maxParallelBatches": 2}
+
+
+def test_waves_of_jobs_are_counted_in_replicas(targets: Targets):
+    """Two replicas of two processes have four batches at a time, which together have the wave's ramp."""
+    document = {"scenario": "provision", "devices": {"count": 25}, "load": {"rampUp": "50s"}, "execution": JOB}
+    _, plan = planned(targets, document, [(0, 25)])
+    assert plan.waves == ((0, 1, 2, 3), (4, 5, 6, 7), (8, 9))
+    assert sum(plan.batches[wave[0]].ramp_s for wave in plan.waves) == 50
+    assert {batch.devices for batch in plan.batches} == {2, 3}
+
+
+def test_plan_refuses_more_replicas_than_may_run_at_once(targets: Targets):
+    """What is needed is said in batches of batchSize devices, as it was asked for."""
+    document = {"scenario": "cert-renewal", "execution": JOB}
+    assert len(planned(targets, {**document, "devices": {"count": 10}}, [(0, 10)])[1].waves[0]) == 4
+    with pytest.raises(RunRefused) as caught:
+        planned(targets, {**document, "devices": {"count": 11}}, [(0, 11)])
+    assert (caught.value.value, caught.value.need) == ("2", "3")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,14 @@ def test_estimate_of_a_roll_out_by_jobs(estimated: Estimated):
     assert json.dumps(shown, allow_nan=False)
 
 
+def test_estimate_of_jobs_with_several_cores_counts_replicas(estimated: Estimated):
+    """Twice the batches in the same replicas, each with two cores: twice the price."""
+    document = {"scenario": "provision", "devices": {"count": 10_000}, "load": {"rampUp": "2m"}}
+    one, two = (estimated({**document, "execution": {"runner": "job", "cpu": cpu}}) for cpu in (1, 2))
+    assert (one.batches, one.waves, one.cores, one.compute_usd) == (20, 2, 10, 0.06)
+    assert (two.batches, two.waves, two.cores, two.compute_usd) == (40, 2, 20, 0.11)
+
+
 def test_estimate_against_the_emulator_has_no_limits(estimated: Estimated):
     """The embedded target binds nothing and costs nothing."""
     shown = estimated({"scenario": "cert-lifecycle", "target": "local"}).to_json()

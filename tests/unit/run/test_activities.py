@@ -46,6 +46,7 @@ def test_plan_tells_waves_and_deadlines() -> None:
     assert told["refused"] == ""
     assert told["waves"] == [[0, 1], [2, 3], [4]]
     assert told["batchAttempts"] == 3
+    assert told["launches"] is False
     assert told["deadlineS"] > told["patienceS"] > 60
     found = state.read_state(means.store, "run-a")
     assert (found.stage, found.batches.planned) == (state.Stage.RUNNING, 5)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from doubles.launcher import NotedLauncher
 from doubles.means import contents, make_means
 from engine.adapters.memory import MemoryStore
 from engine.errors import StoreUnavailable
@@ -97,6 +98,16 @@ def test_refusal_for_what_is_not_built_names_the_field() -> None:
         "/cleanup": "keep",
         "/autoStop": "null",
     }
+
+
+def test_job_needs_a_place_for_workers() -> None:
+    """Where none is set up the runner is refused by name, together with all else; where one is, nothing is said."""
+    body = said(post(make_means(), {**SPEC, "execution": {"runner": "job", "cpu": 2}, "autoStop": {}}))
+    assert {problem["path"] for problem in body["errors"]} == {"/execution/runner", "/autoStop"}
+    store = MemoryStore()
+    means = make_means(store, launcher=NotedLauncher(store))
+    found = post(means, {**SPEC, "execution": {"runner": "job", "cpu": 2}})
+    assert (found.status, said(found)["estimate"]["batches"]) == (202, 2)
 
 
 def test_dry_run_writes_nothing() -> None:

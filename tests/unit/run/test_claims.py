@@ -13,7 +13,7 @@ from engine.adapters.directory import DirectoryStore
 from engine.adapters.memory import MemoryStore
 from engine.errors import ClaimLost, StoreError
 from engine.ports import Store
-from engine.run.claims import SKEW_S, Claims
+from engine.run.claims import SKEW_S, Claims, Standing
 from engine.run.keys import checkpoint_key, claim_key
 from engine.run.record import Fenced, fenced_write, raise_fence, read_fenced
 
@@ -277,3 +277,21 @@ def test_killed_holder_is_followed_after_its_lease(tmp_path: Path) -> None:
     new = claims.take("run-1", 0, "b")
     assert new is not None
     assert new.token == 2
+
+
+def test_standing_is_what_everybody_else_sees() -> None:
+    """Free, held, renewed, free again when the lease is over for good, and done."""
+    claims, clock = machine(MemoryStore())
+    assert claims.standing("run-1", 0) == Standing()
+    claim = claims.take("run-1", 0, "a")
+    assert claim is not None
+    first = claims.standing("run-1", 0)
+    assert (first.token, first.is_held, first.is_done) == (1, True, False)
+    clock.sleep(1)
+    assert claims.standing("run-1", 0) == first
+    claims.renew(claim)
+    assert claims.standing("run-1", 0) not in (first, Standing())
+    clock.sleep(LEASE_S + SKEW_S)
+    assert not claims.standing("run-1", 0).is_held
+    claims.release(claim)
+    assert (claims.standing("run-1", 0).is_held, claims.standing("run-1", 0).is_done) == (False, True)

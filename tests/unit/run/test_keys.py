@@ -20,6 +20,7 @@ def test_keys_of_a_run_are_stable() -> None:
     assert keys.checkpoint_key("run-1", 7) == "runs/run-1/batches/000007/checkpoint"
     assert keys.result_key("run-1", 7) == "runs/run-1/batches/000007/result"
     assert keys.start_key("run-1", 3) == "runs/run-1/waves/0003/start.json"
+    assert keys.launch_key("run-1", "a1-wave-0000") == "runs/run-1/launches/a1-wave-0000"
     assert keys.counter_key("counter", "device-") == "counter/device-.json"
 
 

@@ -99,7 +99,8 @@ def test_finished_run_replays(history: Path) -> None:
 
 def test_histories_show_every_way_through() -> None:
     """Something is recorded of each: without them the test above would prove nothing."""
-    assert {history.stem for history in HISTORIES} >= {"waves", "failed-batch", "refused", "deadline", "cancelled"}
+    ways = {"waves", "workers", "failed-batch", "refused", "deadline", "cancelled"}
+    assert {history.stem for history in HISTORIES} >= ways
     kinds = {event.WhichOneof("eventType") for history in HISTORIES for event in events_of(history)}
     assert kinds >= {"taskFailed", "timerFired", "eventRaised", "timerCreated", "executionCompleted"}
 

@@ -55,7 +55,7 @@ class Script:
 
     def activity(self, name: str, order: Mapping[str, Any], *, attempts: int = 1) -> Task:
         assert attempts >= 1
-        label = f"{name} {order['batch']}" if "batch" in order else name
+        label = next((f"{name} {order[key]}" for key in ("batch", "wave") if key in order), name)
         self.asked.append(label)
         task = Task("activity", label, order)
         answer = self._answers.get(label) or self._answers.get(name)
@@ -121,6 +121,8 @@ def fails(error: str) -> Answer:
 ANSWERS: Mapping[str, Answer] = {
     "plan_run": gives(PLAN),
     "run_batch": gives({"stop": "schedule"}),
+    "launch_wave": gives({"replicas": 1}),
+    "await_batch": gives({"stop": "done-by-worker"}),
     "stop_run": gives({"stopped": True}),
     "close_run": gives({"verdict": "passed", "exitCode": 0}),
     "give_up": gives({"verdict": "error", "exitCode": 1}),
@@ -169,6 +171,32 @@ def test_second_wave_waits_for_the_first() -> None:
     script = Script(without("run_batch", **{"run_batch 1": gives({})}), next_done=["run_batch 0", "run_batch 2"])
     drive(script)
     assert script.asked.index("run_batch 2") == 3
+
+
+JOB = gives({**PLAN, "launches": True})
+
+
+def test_workers_of_a_wave_are_launched_before_its_batches_are_awaited() -> None:
+    """Wave by wave: no activity drives, and the second wave's workers come after the first wave."""
+    script = Script({**ANSWERS, "plan_run": JOB})
+    assert drive(script)["verdict"] == "passed"
+    assert script.asked[1:4] == ["launch_wave 0", "await_batch 0", "await_batch 1"]
+    assert script.asked[4:] == ["launch_wave 1", "await_batch 2", "close_run"]
+
+
+def test_launch_that_failed_leaves_it_to_the_batches() -> None:
+    """They are awaited all the same: whoever waits for one that nobody comes for launches again."""
+    script = Script({**ANSWERS, "plan_run": JOB, "launch_wave": fails("no process")})
+    assert drive(script)["verdict"] == "passed"
+    assert script.asked[1:4] == ["launch_wave 0", "await_batch 0", "await_batch 1"]
+
+
+def test_plan_from_before_there_were_workers_is_driven_by_activities() -> None:
+    """It does not say, and neither does a plan that says no."""
+    for plan in (PLAN, {**PLAN, "launches": False}):
+        script = Script({**ANSWERS, "plan_run": gives(plan)})
+        drive(script)
+        assert [name for name in script.asked if "launch" in name or "await" in name] == []
 
 
 def test_failed_batch_does_not_keep_the_run_from_closing() -> None:

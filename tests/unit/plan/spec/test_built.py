@@ -15,7 +15,7 @@ THRESHOLD = {"metric": "cert.issued", "expr": "p(95)<=1.2*baseline", "abortOnFai
 MISSING: list[tuple[dict[str, Any], set[str]]] = [
     ({"scenario": "adr-patch", "target": "staging", "cleanup": "delete-on-pass"}, {"/cleanup"}),
     ({"load": {"executor": "ramping-arrival-rate", "stages": [{"duration": "61m", "target": 1}]}}, {"/load/stages"}),
-    ({"execution": {"runner": "job", "cpu": 2}}, {"/execution/runner", "/execution/cpu"}),
+    ({"execution": {"cpu": 2}}, {"/execution/cpu"}),
     ({"execution": {"startBarrier": True}}, {"/execution/startBarrier"}),
     ({"cleanup": "delete"}, {"/cleanup"}),
     ({"load": {"duration": "2h"}}, {"/load/duration"}),
@@ -52,6 +52,7 @@ BUILT: list[dict[str, Any]] = [
     {"thresholds": [{"metric": "hub.connect", "expr": "p(95)<1", "window": "10s", "delay": "1s"}]},
     {"connection": {"transport": "mqtt-ws"}, "target": "other"},
     {"load": {"duration": "1h"}, "execution": {"cpu": 0.5}, "target": "staging"},
+    {"load": {"duration": "2h"}, "execution": {"runner": "job", "cpu": 4}},
 ]
 
 

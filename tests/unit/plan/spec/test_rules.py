@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.plan.spec.rules import batches_of, default_ramp_up_s, runs_in_waves
+from engine.plan.spec.rules import batches_of, default_ramp_up_s, replicas_of, runs_in_waves
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Targets
 
@@ -35,6 +35,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str]]] = [
      {"/load/maxInFlight": "expected one per batch at least and one per device at most, found 11"}),
     ({"load": {"maxInFlight": 1}, "execution": {"batchSize": 5}},
      {"/load/maxInFlight": "expected one per batch at least and one per device at most, found 1"}),
+    ({"load": {"maxInFlight": 3}, "execution": {"batchSize": 5, "runner": "job", "cpu": 2}},
+     {"/load/maxInFlight": "expected one per batch at least and one per device at most, found 3"}),
     ({"execution": {"runner": "activity"}, "load": {"duration": "61m"}},
      {"/load/duration": "longer than the runner activity lasts"}),
     ({"execution": {"runner": "activity"}, "load": ramping(("30m", 1), ("31m", 1))},
@@ -79,6 +81,7 @@ TAKEN: list[dict[str, Any]] = [
     {"load": {"executor": "once", "maxInFlight": 1}, "execution": {"batchSize": 1}},
     {"load": {"maxInFlight": 2}, "execution": {"batchSize": 5}},
     {"execution": {"runner": "activity"}, "load": {"duration": "1h"}},
+    {"execution": {"runner": "job"}, "load": {"duration": "7d"}},
     {"execution": {"runner": "activity"}, "load": {"executor": "once", "rampUp": "2h"}},
     {"target": "bare", "devices": {"source": "stored-only"}},
     {"retries": {"backoff": {"base": "60s"}}},
@@ -140,3 +143,27 @@ def test_only_once_without_a_barrier_runs_in_waves(parse: Parse):
     assert not runs_in_waves(parse({"scenario": "connect-storm"}))
     assert not runs_in_waves(parse({"scenario": "cert-renewal"}))
     assert not runs_in_waves(parse({"scenario": "conformance"}))
+
+
+@pytest.mark.parametrize(
+    ("execution", "batches", "replicas"),
+    [
+        ({"runner": "job", "cpu": 2, "batchSize": 10}, 4, 2),
+        ({"runner": "job", "cpu": 2.5, "batchSize": 10}, 6, 2),
+        ({"runner": "job", "cpu": 4, "batchSize": 3}, 20, 5),
+        ({"runner": "job", "cpu": 1, "batchSize": 10}, 2, 2),
+        ({"runner": "job", "cpu": 0.25, "batchSize": 10}, 2, 2),
+        ({"cpu": 2, "batchSize": 10}, 2, 2),
+        ({"runner": "activity", "batchSize": 10}, 2, 2),
+    ],
+)
+def test_batches_of_a_job_are_one_per_process(parse: Parse, execution: dict[str, Any], batches: int, replicas: int):
+    """A replica's devices are shared out once more, among its cores; no batch is without a device."""
+    spec = parse({"scenario": "cert-renewal", "devices": {"count": 20}, "execution": execution})
+    assert (batches_of(spec), replicas_of(spec, batches_of(spec))) == (batches, replicas)
+
+
+def test_search_by_a_job_is_one_batch(parse: Parse):
+    """Its answers set one pace: more cores do not divide it."""
+    document = {"load": {"executor": "rate-search"}, "execution": {"runner": "job", "cpu": 4}}
+    assert batches_of(parse({"scenario": "cert-throttle", **document})) == 1
