@@ -244,7 +244,7 @@ def test_withdrawn_starts_are_not_made(clock):
     begin(fleet, 0, yields(50.0))
     fleet.feed(0, mqtt.Published(1.0, 1))
     begin(fleet, 0, waits(40.0), now=2.0)
-    assert [start.due for start in fleet.withdraw()] == [2.0]
+    assert [(channel, start.due) for channel, start in fleet.withdraw()] == [(0, 2.0)]
     assert fleet.withdraw() == []
     fleet.feed(0, mqtt.Published(3.0, 1))
     assert (fleet.busy, ledger.total.select(Operation.ITERATION).started) == (0, 1)
