@@ -84,7 +84,9 @@ def test_throttled_calls_of_the_registry_are_counted_exactly(stage: Stage) -> No
     stage.set_faults({"adr.throttled": 0.2})
     load = {"duration": "10s", "rampUp": "1s", "pacing": {"interval": "1500ms"}, "gracefulStop": "10s"}
     weights = {"get": 50, "patch": 50}
-    summary = stage.run({"scenario": "adr-get-patch", "devices": {"count": 15}, "load": load, "weights": weights})
+    summary = stage.run(
+        {"scenario": "adr-get-patch", "devices": {"count": 15, "prefix": "refused-"}, "load": load, "weights": weights}
+    )
     both = {row["what"]: (row["devices"], row["emulator"]) for row in summary["emulator"] if "adr " in row["what"]}
     refused = [both.pop(f"adr {kind} throttled") for kind in ("get", "change", "poll")]
     assert all(ours == theirs > 0 for ours, theirs in refused)
