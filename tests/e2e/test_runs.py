@@ -93,7 +93,8 @@ def test_throttled_calls_of_the_registry_are_counted_exactly(stage: Stage) -> No
     finished, accepted = map(sum, zip(both.pop("adr create ok"), both.pop("adr patch ok"), strict=True))
     assert accepted - finished == refused[-1][0]
     assert all(ours == theirs for ours, theirs in both.values())
-    assert {failure["outcome"] for failure in summary["failures"]} == {"throttled", "not-found"}
+    # A device whose create was accepted, and whose question was refused, tries again and finds that it is there.
+    assert {failure["outcome"] for failure in summary["failures"]} - {"precondition"} == {"throttled", "not-found"}
     assert summary["conservation"]["holds"]
 
 
