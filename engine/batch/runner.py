@@ -139,16 +139,11 @@ class _Runner:
         setup = self._work.setup
         budgets = [setup.budgets[name] for name in self._work.paced_by if name in setup.budgets]
         give_up = self._began + self._work.prepare_s
-        self._everyone(
-            self._work.scenario.prepare,
-            Phase.PREPARE,
-            budgets,
-            goes_on=lambda: self._clock.now() < give_up and not self._must_stop(),
-            until=give_up,
-        )
+        steps = self._work.scenario.prepare
+        self._everyone(steps, Phase.PREPARE, budgets, until=give_up, goes_on=lambda: not self._must_stop())
         if self._fleet.busy and not self._must_stop():
             self._fleet.stop(self._clock.now())
-        if self._work.scenario.prepare:
+        if steps:
             is_ready = self._work.scenario.is_ready
             self._unready = frozenset(n for n, s in enumerate(self._sessions) if not is_ready(s.device))
         if self._work.setup.on_invalid == "fail" and any(s.device.invalid for s in self._sessions):
@@ -161,13 +156,7 @@ class _Runner:
             give_up = self._clock.now() + CLEAN_WITHIN_S
             steps = self._work.scenario.cleanup
             done = [session.succeeded for session in self._sessions]
-            self._everyone(
-                steps,
-                Phase.DRAIN,
-                (),
-                goes_on=lambda: self._clock.now() < give_up and self._is_ours(),
-                until=give_up,
-            )
+            self._everyone(steps, Phase.DRAIN, (), until=give_up, goes_on=self._is_ours)
             self._fleet.stop(self._clock.now())
             self._uncleaned = sum(
                 session.succeeded == before for session, before in zip(self._sessions, done, strict=True)
@@ -179,12 +168,12 @@ class _Runner:
         phase: Phase,
         budgets: Sequence[Budget],
         *,
-        goes_on: Callable[[], bool],
         until: float,
+        goes_on: Callable[[], bool],
     ) -> None:
-        """Every device has done these steps, a few at a time and within the budgets, or it was not to go on."""
+        """Every device has done these steps, a few at a time and within the budgets, or it was not to go on so long."""
         waiting = deque(range(len(self._sessions)) if steps else ())
-        while (waiting or self._fleet.busy) and goes_on():
+        while (waiting or self._fleet.busy) and self._clock.now() < until and goes_on():
             due = until
             if waiting and self._fleet.busy < AT_ONCE:
                 now = self._clock.now()

@@ -1,19 +1,16 @@
 """Several workers that are one replica: a process per core, all ended by whatever ends the first.
 
-Source: prctl(2), PR_SET_PDEATHSIG: sent when the thread that started the process ends. Whoever is to end with its
-parent asks for that itself, so that a parent with threads need not run code between fork and exec.
+Whoever is to end with its parent asks for that itself, so that a parent with threads need not run code between fork and
+exec.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from typing import Final
 
+from engine.cli.processes import bound_to
 from engine.cli.statedir import ROOT
-
-_SET_PDEATHSIG: Final = 1
 
 
 def end_with(parent: int) -> None:
@@ -21,10 +18,8 @@ def end_with(parent: int) -> None:
 
     Raises SystemExit when it has ended already.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL.value)
-        if os.getppid() != parent:
-            raise SystemExit(1)
+    if not bound_to(parent, signal.SIGKILL)():
+        raise SystemExit(1)
 
 
 def carry_out(run_id: str, processes: int) -> int:

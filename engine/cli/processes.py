@@ -181,19 +181,32 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _bound_to_us(number: signal.Signals) -> Callable[[], None]:
-    """What a new process does before it becomes the program: take signals again, and die when we do."""
-    parent = os.getpid()
+def bound_to(parent: int, number: signal.Signals) -> Callable[[], bool]:
+    """To be called in a process that is to get the signal when its parent ends; false when that has ended already.
+
+    Made beforehand, so that a process which was only forked need not load anything. Nothing elsewhere than on Linux.
+    """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-    def bind() -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, NUMBERS)
-        if library is not None:
-            library.prctl(_SET_PDEATHSIG, number.value)
-            if os.getppid() != parent:  # we died before it was bound
-                os._exit(1)
+    def bind() -> bool:
+        if library is None:
+            return True
+        library.prctl(_SET_PDEATHSIG, number.value)
+        return os.getppid() == parent
 
     return bind
+
+
+def _bound_to_us(number: signal.Signals) -> Callable[[], None]:
+    """What a new process does before it becomes the program: take signals again, and die when we do."""
+    bind = bound_to(os.getpid(), number)
+
+    def begin() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, NUMBERS)
+        if not bind():
+            os._exit(1)
+
+    return begin
 
 
 def _accepts(port: int) -> bool:

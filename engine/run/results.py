@@ -9,7 +9,6 @@ from engine.device.catalog import SCENARIOS
 from engine.errors import NotFound
 from engine.measure.operation import Operation
 from engine.measure.tally import Tally
-from engine.measure.threshold import Threshold, parse_threshold
 from engine.measure.verdict import Ending
 from engine.plan.spec.runspec import RunSpec
 from engine.ports import Store
@@ -37,7 +36,7 @@ def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
     gathered = gather(state.run_id, planned, spec, means, missing=LOST)
     facts = _facts(state, planned, spec, gathered, means)
     facts = replace(facts, state=Stage.FINISHED, ended_at=state.times.get(Stage.FINISHED, means.clock.wall()))
-    result = conclude(facts, gathered.timeline, thresholds=_thresholds(spec), ending=_ending(gathered, spec, ending))
+    result = conclude(facts, gathered.timeline, thresholds=spec.judged_by(), ending=_ending(gathered, spec, ending))
     warnings = [f"batch {o.batch}: {line}" for o in gathered.outcomes for line in (*o.warnings, *_troubles(o))]
     warnings += knee_warnings(facts.search)
     judgement = replace(result.judgement, warnings=(*result.judgement.warnings, *warnings))
@@ -61,7 +60,7 @@ def document(state: RunState, name: str, means: Means) -> bytes:
         return render(conclude_run(state, means, ending=Ending(errors=state.reasons)))[name]
     gathered = gather(state.run_id, planned, spec, means, missing=UNFINISHED)
     facts = replace(_facts(state, planned, spec, gathered, means), is_partial=True)
-    return render(conclude(facts, gathered.timeline, thresholds=_thresholds(spec)))[name]
+    return render(conclude(facts, gathered.timeline, thresholds=spec.judged_by()))[name]
 
 
 def write(result: RunResult, store: Store) -> None:
@@ -128,15 +127,6 @@ def _counted(planned: Planned, spec: RunSpec, means: Means) -> Mapping[str, obje
     control = target.profile.control if target else None
     after = means.counters(control) if control else None
     return None if after is None or planned.counters is None else difference(after, planned.counters)
-
-
-def _thresholds(spec: RunSpec) -> list[Threshold]:
-    return [
-        parse_threshold(
-            one.metric, one.expr, window_s=one.window_s, delay_s=one.delay_s, abort_on_fail=one.abort_on_fail
-        )
-        for one in spec.thresholds
-    ]
 
 
 _ERRORS: Mapping[str, str] = {

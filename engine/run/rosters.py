@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, assert_never
 
 from engine.batch.rosters.arrivals import Arrivals
@@ -17,7 +16,6 @@ from engine.measure.operation import OVERDUE, Operation
 from engine.plan.batches import Batch, schedule_of
 from engine.plan.pacer import Grid
 from engine.plan.schedule import by_validity
-from engine.plan.spec.judgement import ThresholdSpec
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor, Scenario
 from engine.protocol import x509
@@ -68,20 +66,19 @@ def _grids(spec: RunSpec, schedule: Grid, devices: Sequence[Device], unready: fr
     """
     if spec.load.pacing.of_validity is None:
         return [schedule] * len(devices)
-    grid_of = partial(by_validity, schedule, spec.load.pacing)
     known: dict[float, Grid] = {}
     grids = []
     for own, device in enumerate(devices):
         lifetime_s = 0.0 if device.bundle is None or own in unready else x509.lifetime_s(device.bundle.chain)
         if lifetime_s not in known:
-            known[lifetime_s] = grid_of(lifetime_s) if lifetime_s else schedule
+            known[lifetime_s] = by_validity(schedule, spec.load.pacing, lifetime_s) if lifetime_s else schedule
         grids.append(known[lifetime_s])
     return grids
 
 
 def _search(spec: RunSpec) -> Search:
     search = spec.load.search
-    stop = ThresholdSpec(metric=search.stop_when.metric, expr=search.stop_when.expr).parsed()
+    stop = search.stop_when.parsed()
     overdue_s = _overdue_s(spec, stop.metric.operation)
     return Search(search.start, search.step, search.hold_s, spec.load.time_unit.seconds, stop, overdue_s)
 

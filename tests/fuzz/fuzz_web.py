@@ -40,16 +40,20 @@ PUT = (
 CHUNKS = b"16\r\n" + b'{"location": "eastus"}' + b"\r\n0\r\n\r\n"
 
 
-@BUDGET
-@given(mutated(PUT + CHUNKS + PUT + CHUNKS) | mutated(HANDSHAKE + FRAMES) | st.binary(max_size=200), st.integers(1, 99))
-def test_connections(data: bytes, size: int) -> None:
-    """Bytes in pieces are answered, or the end of the connection; nobody is asked after it."""
-    web = WebConnection(lambda request: RIG.call(request), lambda: None)
+def hear_and_end(web: WebConnection, data: bytes, size: int) -> None:
+    """Bytes in pieces of that size, until the connection is over."""
     for at in range(0, len(data), size):
         if web.feed(data[at : at + size]).is_over:
             break
     web.frame(b"\xd0\x00")
     web.close()
+
+
+@BUDGET
+@given(mutated(PUT + CHUNKS + PUT + CHUNKS) | mutated(HANDSHAKE + FRAMES) | st.binary(max_size=200), st.integers(1, 99))
+def test_connections(data: bytes, size: int) -> None:
+    """Bytes in pieces are answered, or the end of the connection; nobody is asked after it."""
+    hear_and_end(WebConnection(lambda request: RIG.call(request), lambda: None), data, size)
 
 
 @BUDGET
@@ -59,11 +63,7 @@ def test_websockets(data: bytes, size: int) -> None:
     web = WebConnection(lambda request: RIG.call(request), lambda: None)
     web.feed(HANDSHAKE)
     assert web.is_websocket
-    for at in range(0, len(data), size):
-        if web.feed(data[at : at + size]).is_over:
-            break
-    web.frame(b"\xd0\x00")
-    web.close()
+    hear_and_end(web, data, size)
 
 
 @BUDGET

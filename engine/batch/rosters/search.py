@@ -237,8 +237,7 @@ class RateSearch:
         series = Series(self._search.stop_when.metric.operation, Phase.STEADY)
         for due in (*self._arrivals.outstanding_dues(), *self.gave_way()):
             if self._is_measured(due):
-                self._measured.due(series, 0.0)
-                self._measured.start(series, 0.0)
+                self._measured.begin(series, 0.0)
                 if self._ends - due > self._search.overdue_s:
                     self._measured.overdue(series, 0.0)
 

@@ -14,7 +14,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 MOST_REDIRECTS = 5
 
-_SENT = (("Accept", "*/*"), ("User-Agent", "certfleet"))
+_SENT = (("Accept", "*/*"),)
 
 
 def probe(device: Device) -> Script[None]:

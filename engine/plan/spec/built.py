@@ -1,30 +1,14 @@
 """Which valid specs this version can carry out."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from engine.errors import Problem
 from engine.plan.field import format_duration
 from engine.plan.spec.execution import Cleanup, Runner
 from engine.plan.spec.rules import ACTIVITY_LONGEST_S, length_path, outlasts_activity
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import REGISTRY, Executor, Scenario
+from engine.plan.spec.scenario import REGISTRY, Executor
 
-SCENARIOS: Final = frozenset(
-    {
-        Scenario.PROVISION,
-        Scenario.CERT_RENEWAL,
-        Scenario.CERT_LIFECYCLE,
-        Scenario.CONNECT_CHURN,
-        Scenario.CONNECT_STORM,
-        Scenario.CERT_THROTTLE,
-        Scenario.TELEMETRY,
-        Scenario.ADR_GET_PATCH,
-        Scenario.ADR_PATCH,
-        Scenario.HTTP_PROBE,
-        Scenario.CONFORMANCE,
-    }
-)
 type Missing = tuple[bool, str, str, str]
 """Whether a field asks for something not built, its JSON pointer, what it asks for, and what is built."""
 
@@ -39,7 +23,6 @@ def not_built(spec: RunSpec) -> list[Problem]:
 
 def _of_choices(spec: RunSpec) -> Iterator[Missing]:
     """The closed lists of which only some words are built."""
-    yield spec.scenario not in SCENARIOS, "/scenario", spec.scenario, _words(SCENARIOS)
     cleanups = (Cleanup.KEEP, Cleanup.DELETE) if spec.scenario in REGISTRY else (Cleanup.KEEP,)
     yield spec.cleanup not in cleanups, "/cleanup", spec.cleanup, " | ".join(cleanups)
 
@@ -65,7 +48,3 @@ def _of_thresholds(spec: RunSpec) -> Iterator[Missing]:
         relative = threshold.parsed().expr.times_baseline
         yield relative, f"{path}/expr", "a threshold relative to a baseline", "an absolute value"
         yield threshold.abort_on_fail, f"{path}/abortOnFail", "ending a run by a threshold", "false"
-
-
-def _words(words: frozenset[Scenario]) -> str:
-    return " | ".join(sorted(words))

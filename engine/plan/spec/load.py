@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from engine.measure.threshold import Threshold, parse_threshold
 from engine.plan.field import Choice, Duration, Number, Section, Whole
 from engine.plan.spec.judgement import EXPR, METRIC
 from engine.plan.spec.scenario import Executor
@@ -64,6 +65,10 @@ class StopWhen(Section):
 
     metric: Annotated[str, METRIC] = "cert.issued:throttled"
     expr: Annotated[str, EXPR] = "share>0.05"
+
+    def parsed(self, path: str = "") -> Threshold:
+        """What a held rate is judged by. Raises SpecError below path when the aggregate does not fit the metric."""
+        return parse_threshold(self.metric, self.expr, path=path)
 
 
 class Search(Section):

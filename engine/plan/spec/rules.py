@@ -11,7 +11,7 @@ from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import RenewalPath, Source, Verify
 from engine.plan.spec.execution import Runner
 from engine.plan.spec.judgement import ThresholdSpec
-from engine.plan.spec.load import DAY_S
+from engine.plan.spec.load import DAY_S, StopWhen
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import CASES, CLOSED, FIXED, REGISTERING, TIMED, Executor, Scenario
 from engine.plan.target import Target
@@ -212,12 +212,12 @@ def _thresholds_fit(spec: RunSpec) -> Iterator[Finding]:
     if spec.load.executor is Executor.RATE_SEARCH:
         stop = spec.load.search.stop_when
         path = "/load/search/stopWhen"
-        yield from _unfit(ThresholdSpec(metric=stop.metric, expr=stop.expr), path)
+        yield from _unfit(stop, path)
         if "baseline" in stop.expr:
             yield _finding(f"{path}/expr", "a rate is judged by itself: there is no baseline", "a number")
 
 
-def _unfit(threshold: ThresholdSpec, path: str) -> Iterator[Finding]:
+def _unfit(threshold: ThresholdSpec | StopWhen, path: str) -> Iterator[Finding]:
     try:
         threshold.parsed(path)
     except SpecError as error:

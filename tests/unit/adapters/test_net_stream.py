@@ -9,8 +9,8 @@ from engine.adapters.net.stream import HEAD_BYTES, PlainStream, TlsStream
 from engine.adapters.net.tls import end_of
 
 
-class Script:
-    """A TLS connection that answers from a list."""
+class Socket:
+    """A socket that answers from a list."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -22,6 +22,10 @@ class Script:
         return answer
 
     recv = send = _answer
+
+
+class Script(Socket):
+    """A TLS connection that answers from a list."""
 
     def pending(self):
         return 0
@@ -114,21 +118,6 @@ def test_errors_of_openssl_have_codes(reason, code):
 def test_error_without_words_has_a_code():
     """An empty queue is still an error."""
     assert end_of(SSL.Error([])) == "tls"
-
-
-class Socket:
-    """A socket that answers from a list."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-
-    def _answer(self, _argument):
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    recv = send = _answer
 
 
 def test_plain_stream_says_what_the_socket_says():

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from engine.plan.spec.built import SCENARIOS, not_built
+from engine.plan.spec.built import not_built
 from engine.plan.spec.devices import OnPending
 from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.scenario import Scenario
 
 type Parse = Callable[[dict[str, Any]], RunSpec]
 
@@ -36,7 +37,7 @@ def test_not_built_names_every_field(parse: Parse, document: dict[str, Any], pat
 
 
 BUILT: list[dict[str, Any]] = [
-    *({"scenario": name} for name in SCENARIOS),
+    *({"scenario": name} for name in Scenario),
     *({"scenario": name, "cleanup": word} for name in ("adr-get-patch", "adr-patch") for word in ("keep", "delete")),
     {"scenario": "telemetry", "connection": {"hold": "5s"}},
     {"load": {"executor": "rate-search"}},
