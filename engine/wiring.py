@@ -33,7 +33,7 @@ from engine.errors import LaunchError, Problem, SettingsError, SpecError
 from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Target, Targets, env_profile, parse_targets
 from engine.ports import Clock, Launcher, Secrets, Store, Wire
 from engine.protocol import adr
-from engine.run import api, schedules, workflow
+from engine.run import answers, schedules, workflow
 from engine.run.means import Means
 from engine.settings import Settings
 
@@ -112,19 +112,22 @@ def make_targets(settings: Settings) -> Targets:
         raise SettingsError(_by_variable(wrong.problems)) from wrong
 
 
-async def answer(handler: api.Handler, request: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
+async def answer(
+    handler: answers.Handler, request: func.HttpRequest, client: DurableFunctionsClient
+) -> func.HttpResponse:
     """A request answered, and the orchestration it concerns started or told. Storage blocks, so it has a thread."""
-    asked = api.Request(
+    asked = answers.Request(
         body=request.get_body(),
         query=dict(request.params),
         headers=functions.headers_of(request),
         run_id=str(request.route_params.get("id", "")),
+        name=str(request.route_params.get("name", "")),
     )
     found = await asyncio.to_thread(_answered, handler, asked)
     try:
         await _carry_out(found, client)
     except LaunchError as failed:
-        found = api.refusal(failed)
+        found = answers.refusal(failed)
     return functions.response(found.status, found.body, headers=found.headers, content_type=found.content_type)
 
 
@@ -141,17 +144,17 @@ def orchestrate(context: task.OrchestrationContext, order: Mapping[str, Any]) ->
     return workflow.orchestrate(DurableOrchestration(context), order)
 
 
-def _answered(handler: api.Handler, asked: api.Request) -> api.Answer:
+def _answered(handler: answers.Handler, asked: answers.Request) -> answers.Answer:
     try:
         found = means()
     except SettingsError as wrong:
-        return api.refusal(wrong)
-    return api.answer(handler, asked, found)
+        return answers.refusal(wrong)
+    return answers.answer(handler, asked, found)
 
 
-async def _carry_out(found: api.Answer, client: DurableFunctionsClient) -> None:
+async def _carry_out(found: answers.Answer, client: DurableFunctionsClient) -> None:
     if found.start is not None:
-        await functions.start(client, *found.start)
+        await functions.start(client, found.orchestrator, *found.start)
     if found.cancel is not None:
         await functions.tell(client, found.cancel, workflow.CANCEL)
 

@@ -10,8 +10,6 @@ from azure.durable_functions import DurableFunctionsClient
 
 from engine.errors import LaunchError
 
-ORCHESTRATOR = "run"
-
 _log = logging.getLogger("certfleet.http")
 
 
@@ -25,10 +23,10 @@ def response(status: int, body: bytes, *, headers: Mapping[str, str], content_ty
     return func.HttpResponse(body, status_code=status, headers=dict(headers), mimetype=content_type)
 
 
-async def start(client: DurableFunctionsClient, instance_id: str, order: Mapping[str, Any]) -> None:
+async def start(client: DurableFunctionsClient, orchestrator: str, instance_id: str, order: Mapping[str, Any]) -> None:
     """The orchestration runs; one that was started before is left alone. Raises LaunchError."""
     try:
-        await client.schedule_new_orchestration(ORCHESTRATOR, input=dict(order), instance_id=instance_id)
+        await client.schedule_new_orchestration(orchestrator, input=dict(order), instance_id=instance_id)
     except grpc.RpcError as refused:
         if refused.code() is not grpc.StatusCode.ALREADY_EXISTS:
             raise LaunchError(instance_id, f"its orchestration could not be started: {refused.code()}") from refused

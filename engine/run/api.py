@@ -5,21 +5,16 @@ whoever serves HTTP carries it out before the answer goes out. Bad input changes
 and estimated whole before the first thing is written.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 from typing import Any
 
 from engine.errors import (
-    HarnessError,
     IllegalMove,
     NotBuilt,
     NotFound,
     Problem,
     RunRefused,
-    SettingsError,
     SpecError,
 )
 from engine.plan.batches import plan_run
@@ -31,47 +26,14 @@ from engine.plan.spec.runspec import RunSpec
 from engine.report.units import instant
 from engine.run import live, results, state
 from engine.run.activities import target_of
+from engine.run.answers import RETRY_AFTER_S, Answer, Request, as_json
 from engine.run.files import Submission, find_submission, write_submission
 from engine.run.means import Means
 from engine.run.search import parse_filter
 from engine.run.submission import digest, hold, new_state, reserve
 
 LIST_LIMIT = 50
-RETRY_AFTER_S = 2
 _RUN_ID = re.compile(r"[a-z0-9-]{4,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What came in; header names in lower case."""
-
-    body: bytes = b""
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    run_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes out. start is the orchestration to start (its instance id and order), cancel the one to tell."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-    start: tuple[str, Mapping[str, Any]] | None = None
-    cancel: str | None = None
-
-
-type Handler = Callable[[Request, Means], Answer]
-
-
-def answer(handler: Handler, request: Request, means: Means) -> Answer:
-    """What the handler answers, or the answer that its error becomes."""
-    try:
-        return handler(request, means)
-    except HarnessError as error:
-        return refusal(error)
 
 
 def post_run(request: Request, means: Means) -> Answer:
@@ -80,7 +42,7 @@ def post_run(request: Request, means: Means) -> Answer:
     asked = _asked(run_id, request.body, means, like=find_submission(means.store, run_id))
     foreseen = _foreseen(asked.spec, means)
     if request.query.get("dryRun", "").lower() == "true":
-        return _json(200, foreseen)
+        return as_json(200, foreseen)
     found, is_new = _opened(run_id, means), False
     if found is None:
         asked, found, is_new = _open(run_id, asked, request.body, means)
@@ -90,7 +52,7 @@ def post_run(request: Request, means: Means) -> Answer:
         starts = (found.instance_id, order_of(found))
     body = {"runId": run_id, "state": found.stage, **foreseen, "spec": asked.spec.echo(), "links": live.links(run_id)}
     headers = {"Location": f"/api/runs/{run_id}", "Retry-After": str(RETRY_AFTER_S)}
-    return _json(202 if is_new else 200, body, headers=headers, start=starts)
+    return as_json(202 if is_new else 200, body, headers=headers, start=starts)
 
 
 def order_of(found: state.RunState) -> dict[str, Any]:
@@ -108,14 +70,14 @@ def get_runs(request: Request, means: Means) -> Answer:
         listed = dropwhile(lambda found: found.run_id != start, listed)
     page = list(islice((found for found in listed if wanted.matches(found)), LIST_LIMIT + 1))
     following = page[LIST_LIMIT].run_id if len(page) > LIST_LIMIT else None
-    return _json(200, {"runs": [_listed(found) for found in page[:LIST_LIMIT]], "next": following})
+    return as_json(200, {"runs": [_listed(found) for found in page[:LIST_LIMIT]], "next": following})
 
 
 def get_run(request: Request, means: Means) -> Answer:
     """GET /api/runs/{id}: how it is doing."""
     found = _read(request.run_id, means)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if found.is_live else {}
-    return _json(200, live.look(request.run_id, found, means), headers=headers)
+    return as_json(200, live.look(request.run_id, found, means), headers=headers)
 
 
 def post_cancel(request: Request, means: Means) -> Answer:
@@ -126,7 +88,7 @@ def post_cancel(request: Request, means: Means) -> Answer:
     elif found.cancel_requested_at is None:
         raise IllegalMove(found.stage, state.Event.CANCEL_ASKED)
     body = {"runId": found.run_id, "state": found.stage, "links": live.links(found.run_id)}
-    return _json(202, body, cancel=found.instance_id if found.is_live else None)
+    return as_json(202, body, cancel=found.instance_id if found.is_live else None)
 
 
 def get_results(request: Request, means: Means) -> Answer:
@@ -147,7 +109,7 @@ def get_report(request: Request, means: Means) -> Answer:
 def get_targets(_request: Request, means: Means) -> Answer:
     """GET /api/targets: profiles without their secrets."""
     shown = [target.public() for target in means.targets.by_name.values()]
-    return _json(200, {"targets": shown, "default": means.targets.default})
+    return as_json(200, {"targets": shown, "default": means.targets.default})
 
 
 def _run_id(request: Request, means: Means) -> str:
@@ -230,56 +192,3 @@ def _listed(found: state.RunState) -> dict[str, Any]:
 def _document(request: Request, means: Means, name: str, content_type: str) -> Answer:
     found = _read(request.run_id, means)
     return Answer(200, results.document(found, name, means), content_type=content_type)
-
-
-def _json(
-    status: int,
-    body: Mapping[str, Any],
-    *,
-    headers: Mapping[str, str] | None = None,
-    start: tuple[str, Mapping[str, Any]] | None = None,
-    cancel: str | None = None,
-) -> Answer:
-    return Answer(status, json.dumps(body).encode(), headers or {}, start=start, cancel=cancel)
-
-
-_STATUS: Mapping[str, int] = {
-    "spec-invalid": 400,
-    "not-found": 404,
-    "illegal-move": 409,
-    "overlap": 409,
-    "key-reused": 409,
-    "in-use": 409,
-    "too-large": 413,
-    "not-built": 422,
-    "over-quota": 422,
-    "over-budget": 422,
-    "blocked": 422,
-    "too-many-runs": 429,
-    "store-unavailable": 503,
-    "launch": 503,
-}
-"""By code; every other error is ours: 500."""
-
-_TRY_LATER = frozenset({429, 503})
-
-
-def refusal(error: HarnessError) -> Answer:
-    """The one place where errors become statuses."""
-    code, message = error.code, str(error)
-    errors: list[dict[str, str]] = []
-    more: dict[str, Any] = {}
-    match error:
-        case SpecError():
-            errors = [{"path": p.path, "message": p.message, "allowed": p.allowed} for p in error.problems]
-        case SettingsError():
-            # Names only: a setting's text may hold a secret, and whoever asks may not be who runs this server.
-            errors = [{"path": name, "message": "missing or wrong, see the log"} for name in error.problems]
-            message = f"the server's settings are missing or wrong: {', '.join(error.problems)}"
-        case RunRefused():
-            code = error.reason
-            limit = {"name": error.limit, "value": error.value, "need": error.need, "unit": error.unit}
-            more = {"limit": limit} if error.limit else {}
-    status = _STATUS.get(code, 500)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _TRY_LATER else {}
-    return _json(status, {"code": code, "message": message, "errors": errors, **more}, headers=headers)

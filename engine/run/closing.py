@@ -67,6 +67,9 @@ def _ending(found: RunState) -> Ending:
     """What the run's state says of its end; by now it is merging, but it remembers how it got there."""
     if found.cancel_requested_at is not None:
         return Ending(cancelled=(f"cancelled at {instant(found.cancel_requested_at)}",))
+    if found.stopped is not None:
+        is_breach = found.stopped.verdict == "failed"
+        return Ending(**{"breached" if is_breach else "aborted": found.stopped.reasons})
     drained_at = found.times.get(Stage.DRAINING)
     if drained_at is not None and drained_at >= found.times.get(Stage.RUNNING, drained_at):
         return Ending(aborted=("the run was past its deadline",))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from engine.run import api, state
-from engine.run.api import Answer, Request
+from engine.run.answers import Answer, Request, answer
 from engine.run.means import Means
 
 ORPHAN_S = 60.0
@@ -26,7 +26,7 @@ def tick(means: Means) -> Iterator[Answer]:
     if means.scheduled_spec is not None and not is_under_way:
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M")
         headers = {"idempotency-key": f"{SCHEDULED}{stamp}"}
-        yield api.answer(api.post_run, Request(body=means.scheduled_spec, headers=headers), means)
+        yield answer(api.post_run, Request(body=means.scheduled_spec, headers=headers), means)
     for found in lately:
         if found.stage is state.Stage.ACCEPTED and now - found.created > ORPHAN_S:
             yield Answer(202, b"", start=(found.instance_id, api.order_of(found)))

@@ -8,7 +8,10 @@ Events come at least once: an activity that is tried again reports again, so an 
 legal and changes nothing. A report from an earlier attempt of a resumed run is refused by its attempt number.
 
 `cancel_requested_at` is the cancel flag that every batch polls; a run that is draining for whatever reason starts
-nothing new. `finished` is written last, after the results.
+nothing new, and `stopped` says for which, where it was no person's. `finished` is written last, after the results.
+
+A resumed run goes on with its own clock, which stood still meanwhile: `paused_s` is by how much it is behind the wall
+clock's count since the run was planned. Nobody but `clock_of` needs to know.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -81,11 +84,20 @@ class BatchCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why a run ends before its time without a person's wish: the verdict that leads to, and its reasons."""
+
+    verdict: Literal["aborted", "failed"]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunState:
     """All that is known of a run without reading its results. Times are wall seconds.
 
     times holds when each stage was last entered. deadline_at is when the stage must have been left. reasons say why
-    the verdict is what it is, warnings what else a reader should know; one line each.
+    the verdict is what it is, warnings what else a reader should know; one line each. baseline is the run that this one
+    is compared with. started_by is who asked for it, as far as that is known.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -101,6 +113,10 @@ class RunState:
     verdict: str | None = None
     attempt: int = 1
     cancel_requested_at: float | None = None
+    stopped: Stopped | None = None
+    paused_s: float = 0.0
+    baseline: str | None = None
+    started_by: str = ""
     deadline_at: float | None = None
     times: Mapping[Stage, float] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
@@ -147,7 +163,13 @@ def move(state: RunState, event: Event, *, now: float) -> RunState:
         return replace(moved, cancel_requested_at=now)
     if event is Event.RESUMED:
         return replace(
-            moved, attempt=state.attempt + 1, verdict=None, cancel_requested_at=None, reasons=(), warnings=()
+            moved,
+            attempt=state.attempt + 1,
+            verdict=None,
+            cancel_requested_at=None,
+            stopped=None,
+            reasons=(),
+            warnings=(),
         )
     return moved
 
@@ -234,6 +256,20 @@ def ask_cancel(store: Store, run_id: str, *, now: float) -> RunState:
         return state if state.cancel_requested_at is not None else move(state, Event.CANCEL_ASKED, now=now)
 
     return amend(store, run_id, asked)
+
+
+def ask_stop(store: Store, run_id: str, stopped: Stopped, *, now: float) -> RunState:
+    """The stored state after the run was asked to drain for these reasons; the first reasons stay.
+
+    Raises IllegalMove when the run is past its last batch, and NotFound.
+    """
+    return advance(
+        store,
+        run_id,
+        Event.STOP_ASKED,
+        now=now,
+        change=lambda found: found if found.stopped else replace(found, stopped=stopped),
+    )
 
 
 def list_runs(store: Store) -> Iterator[RunState]:

@@ -15,6 +15,7 @@ from engine.measure.timeline import Timeline
 from engine.plan.target import Targets, parse_targets
 from engine.ports import Clock, Store, Wire
 from engine.run import activities, api, keys, record
+from engine.run.answers import Request, answer
 from engine.run.claims import Claims
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
@@ -79,8 +80,8 @@ def contents(store: Store) -> dict[str, bytes]:
 
 def post(means: Means, run_id: str, spec: Mapping[str, Any]) -> str:
     """An accepted run of a spec; its id."""
-    request = api.Request(body=json.dumps(spec).encode(), headers={"idempotency-key": run_id})
-    found = api.answer(api.post_run, request, means)
+    request = Request(body=json.dumps(spec).encode(), headers={"idempotency-key": run_id})
+    found = answer(api.post_run, request, means)
     assert found.status == 202, found.body
     return run_id
 

@@ -25,7 +25,7 @@ from engine import wiring
 from engine.batch.checkpoint import Checkpoint
 from engine.measure.operation import Operation
 from engine.run import activities, api, closing, keys, record
-from engine.run.api import Request
+from engine.run.answers import Request, answer
 from engine.run.outcome import BatchOutcome
 from engine.settings import Settings
 
@@ -65,7 +65,7 @@ class Story:
     def begin(self) -> None:
         """The run is planned and its first holder drives."""
         headers = {"idempotency-key": self.run_id}
-        found = api.answer(api.post_run, Request(body=json.dumps(SPEC).encode(), headers=headers), self.means)
+        found = answer(api.post_run, Request(body=json.dumps(SPEC).encode(), headers=headers), self.means)
         assert found.status == 202, found.body
         activities.plan_run({"runId": self.run_id}, self.means)
         self.hire()
@@ -125,7 +125,7 @@ class Story:
 
     def summary(self) -> dict[str, Any]:
         """The run's results."""
-        found = api.answer(api.get_results, Request(run_id=self.run_id), self.means)
+        found = answer(api.get_results, Request(run_id=self.run_id), self.means)
         summary: dict[str, Any] = json.loads(found.body)
         return summary
 
@@ -250,7 +250,7 @@ def test_doubled_activity_drives_once(emulator: Emulator, tmp_path: Path) -> Non
     environ = settings_for(emulator, LOCAL_STORE=str(tmp_path))
     means = wiring.make_means(Settings.from_env(environ), environ)
     spec = {"scenario": "provision", "devices": {"count": 3, "prefix": "doubled-"}, "load": {"rampUp": "0s"}}
-    found = api.answer(api.post_run, Request(body=json.dumps(spec).encode()), means)
+    found = answer(api.post_run, Request(body=json.dumps(spec).encode()), means)
     order = {"runId": json.loads(found.body)["runId"], "batch": 0}
     activities.plan_run(order, means)
     before = emulator.stats()["connects"]
@@ -273,7 +273,7 @@ def test_runs_posted_at_the_same_moment_share_no_device(tmp_path: Path, emulator
 
     def start() -> None:
         ready.wait(WITHIN_S)
-        body = json.loads(api.answer(api.post_run, Request(body=spec), means).body)
+        body = json.loads(answer(api.post_run, Request(body=spec), means).body)
         run_ids.append(body["runId"])
         activities.plan_run(body, means)
         for batch in activities.read_plan(means.store, body["runId"]).plan.batches:

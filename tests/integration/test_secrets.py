@@ -15,7 +15,7 @@ from engine import wiring
 from engine.device import bundle as bundles
 from engine.protocol import sas
 from engine.run import activities, api, closing
-from engine.run.api import Request
+from engine.run.answers import Request, answer
 from engine.run.means import Means
 from engine.settings import Settings
 from tests.integration.test_orchestrator import hosted
@@ -63,10 +63,10 @@ def left_behind(means: Means) -> dict[str, bytes]:
     logging.getLogger().setLevel(logging.DEBUG)
     try:
         headers = {"idempotency-key": "run-a"}
-        answers = [api.answer(api.post_run, Request(body=json.dumps(SPEC).encode(), headers=headers), means)]
+        answers = [answer(api.post_run, Request(body=json.dumps(SPEC).encode(), headers=headers), means)]
         history = _orchestrated(means)
         handlers = (api.get_run, api.get_runs, api.get_results, api.get_timeline, api.get_report, api.get_targets)
-        answers += [api.answer(handler, Request(run_id="run-a"), means) for handler in handlers]
+        answers += [answer(handler, Request(run_id="run-a"), means) for handler in handlers]
     finally:
         logging.getLogger().setLevel(level)
         logging.getLogger().removeHandler(log)

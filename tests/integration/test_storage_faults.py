@@ -19,7 +19,7 @@ from engine.measure.operation import Operation
 from engine.ports import Clock, Store, Wire
 from engine.protocol import mqtt
 from engine.run import activities, api, keys, record, state
-from engine.run.api import Request
+from engine.run.answers import Request, answer
 from engine.run.closing import close_run
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
@@ -106,7 +106,7 @@ def test_store_failures_are_shown_while_the_run_goes_on(emulator: Emulator) -> N
     plan(means, "run-a", {**SPEC, "devices": {"count": 2, "prefix": "telling-"}})
     store = FailingStore(memory, keys.checkpoint_key("run-a", 0), after=1, calls=1, only_writes=True)
     activities.run_batch(ORDER, replace(means, store=store))
-    view = json.loads(api.answer(api.get_run, Request(run_id="run-a"), means).body)
+    view = json.loads(answer(api.get_run, Request(run_id="run-a"), means).body)
     assert view["storeFailures"] == 1
 
 

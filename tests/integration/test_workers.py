@@ -19,7 +19,7 @@ from engine.batch.checkpoint import Checkpoint
 from engine.measure.operation import Operation
 from engine.measure.verdict import EXIT_CODES, Verdict
 from engine.run import activities, api, closing, keys, record
-from engine.run.api import Request
+from engine.run.answers import Request, answer
 from engine.run.claims import Claims, Standing
 from engine.run.outcome import BatchOutcome
 from engine.settings import Settings
@@ -60,7 +60,7 @@ class Run:
         }
         self.means = wiring.make_means(Settings.from_env(self.environ), self.environ)
         self.workers: list[subprocess.Popen[str]] = []
-        found = api.answer(
+        found = answer(
             api.post_run, Request(body=json.dumps(spec).encode(), headers={"idempotency-key": run_id}), self.means
         )
         assert found.status == 202, found.body
@@ -104,7 +104,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """The run's results, once it is closed."""
         closing.close_run({"runId": self.run_id, "attempt": 1}, self.means)
-        found = api.answer(api.get_results, Request(run_id=self.run_id), self.means)
+        found = answer(api.get_results, Request(run_id=self.run_id), self.means)
         summary: dict[str, Any] = json.loads(found.body)
         return summary
 

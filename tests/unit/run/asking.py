@@ -7,7 +7,7 @@ from typing import Any
 from engine.errors import StoreUnavailable
 from engine.ports import Held
 from engine.run import api, state
-from engine.run.api import Answer, Request, answer
+from engine.run.answers import Answer, Handler, Request, answer
 from engine.run.means import Means
 
 SPEC = {"scenario": "cert-renewal"}
@@ -20,7 +20,7 @@ def post(means: Means, spec: Any = SPEC, *, key: str | None = None, **query: str
     return answer(api.post_run, Request(body=body, headers=headers, query=query), means)
 
 
-def get(handler: api.Handler, means: Means, run_id: str = "", **query: str) -> Answer:
+def get(handler: Handler, means: Means, run_id: str = "", **query: str) -> Answer:
     """A call on a run, or on all of them."""
     return answer(handler, Request(run_id=run_id, query=query), means)
 

@@ -7,14 +7,14 @@ import pytest
 from doubles.means import GROUP_KEY, contents, make_means
 from engine.errors import LaunchError, SettingsError
 from engine.run import api, state
-from engine.run.api import Request, answer
+from engine.run.answers import Handler, Request, answer, refusal
 from unit.run.asking import SPEC, Away, accepted, finish, get, said
 
 
 @pytest.mark.parametrize(
     "handler", [api.post_run, api.get_runs, api.get_run, api.post_cancel, api.get_results, api.get_report]
 )
-def test_store_that_is_away_is_told(handler: api.Handler) -> None:
+def test_store_that_is_away_is_told(handler: Handler) -> None:
     """503, and when to ask again."""
     request = Request(body=json.dumps(SPEC).encode(), run_id="some-run")
     found = answer(handler, request, make_means(Away()))
@@ -24,7 +24,7 @@ def test_store_that_is_away_is_told(handler: api.Handler) -> None:
 
 @pytest.mark.parametrize("run_id", ["nobody", "../../etc", "", "x" * 1000, "UPPER"])
 @pytest.mark.parametrize("handler", [api.get_run, api.post_cancel, api.get_results, api.get_timeline, api.get_report])
-def test_unknown_run_is_not_found(handler: api.Handler, run_id: str) -> None:
+def test_unknown_run_is_not_found(handler: Handler, run_id: str) -> None:
     """404, and no key of the store in the message."""
     found = get(handler, make_means(), run_id)
     assert (found.status, said(found)["code"]) == (404, "not-found")
@@ -71,7 +71,7 @@ def test_live_view_of_a_run_that_is_not_planned() -> None:
 
 
 @pytest.mark.parametrize("handler", [api.get_results, api.get_timeline, api.get_report])
-def test_documents_of_a_run_that_is_not_planned_are_not_there(handler: api.Handler) -> None:
+def test_documents_of_a_run_that_is_not_planned_are_not_there(handler: Handler) -> None:
     """404 that says that it is too early."""
     means = make_means()
     accepted(means, "run-a")
@@ -150,7 +150,7 @@ def test_targets_show_no_secrets() -> None:
 def test_wrong_settings_are_named_without_their_text() -> None:
     """500 lists every variable; what is wrong with it may hold a secret, so only the log says that."""
     error = SettingsError({"STATE_KEY": "missing", "STORAGE_ACCOUNT_URL": "found 'https://x?sig=canary'"})
-    found = api.refusal(error)
+    found = refusal(error)
     body = said(found)
     assert (found.status, body["code"]) == (500, "settings-invalid")
     assert [problem["path"] for problem in body["errors"]] == ["STATE_KEY", "STORAGE_ACCOUNT_URL"]
@@ -160,6 +160,6 @@ def test_wrong_settings_are_named_without_their_text() -> None:
 
 def test_orchestration_that_cannot_be_started_is_told() -> None:
     """503: the run is accepted, and the same request starts it later."""
-    found = api.refusal(LaunchError("run-a", "nobody answers"))
+    found = refusal(LaunchError("run-a", "nobody answers"))
     assert (found.status, said(found)["code"]) == (503, "launch")
     assert "Retry-After" in found.headers

@@ -9,7 +9,7 @@ from doubles.means import contents, make_means
 from engine.adapters.memory import MemoryStore
 from engine.errors import StoreUnavailable
 from engine.run import state
-from engine.run.api import Answer
+from engine.run.answers import Answer
 from engine.run.files import find_submission
 from unit.run.asking import SPEC, accepted, finish, post, said
 

@@ -11,7 +11,7 @@ from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample, Series
 from engine.measure.tally import Tally
 from engine.run import api, keys, record, state
-from engine.run.api import Request
+from engine.run.answers import Request, answer
 from engine.run.means import Means
 
 SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 4}, "execution": {"batchSize": 2}}
@@ -35,7 +35,7 @@ def report(means: Means, batch: int, **changes: Any) -> None:
 
 def look(means: Means) -> Mapping[str, Any]:
     """GET /api/runs/run-a."""
-    found = api.answer(api.get_run, Request(run_id="run-a"), means)
+    found = answer(api.get_run, Request(run_id="run-a"), means)
     assert found.status == 200
     body: dict[str, Any] = json.loads(found.body)
     return body
@@ -148,7 +148,7 @@ def test_finished_run_is_whole() -> None:
     report(means, 0)
     for event in (state.Event.BATCHES_DONE, state.Event.CLOSED):
         state.advance(means.store, "run-a", event, now=1.0)
-    found = api.answer(api.get_run, Request(run_id="run-a"), means)
+    found = answer(api.get_run, Request(run_id="run-a"), means)
     view = json.loads(found.body)
     assert (view["progress"], view["etaSeconds"], view["batches"]["running"]) == (1.0, 0.0, 0)
     assert "Retry-After" not in found.headers

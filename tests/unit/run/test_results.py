@@ -8,7 +8,7 @@ import pytest
 from doubles.means import contents, deliver, local_targets, make_means, plan
 from engine.measure.timeline import Timeline
 from engine.run import api, results, state
-from engine.run.api import Request
+from engine.run.answers import Request, answer
 from engine.run.closing import close_run, give_up
 from engine.run.means import Means
 
@@ -18,7 +18,7 @@ ORDER = {"runId": "run-a", "attempt": 1}
 
 def summary(means: Means) -> dict[str, Any]:
     """GET /api/runs/run-a/results."""
-    found = api.answer(api.get_results, Request(run_id="run-a"), means)
+    found = answer(api.get_results, Request(run_id="run-a"), means)
     assert found.status == 200
     body: dict[str, Any] = json.loads(found.body)
     return body
@@ -31,8 +31,8 @@ def test_documents_are_partial_while_the_run_goes_on() -> None:
     deliver(means, "run-a", 0)
     assert summary(means)["partial"] is True
     assert summary(means)["operations"]["cert.issued"]["ok"] == 5
-    report = api.answer(api.get_report, Request(run_id="run-a"), means)
-    timeline = api.answer(api.get_timeline, Request(run_id="run-a"), means)
+    report = answer(api.get_report, Request(run_id="run-a"), means)
+    timeline = answer(api.get_timeline, Request(run_id="run-a"), means)
     assert (report.content_type, timeline.content_type) == ("text/markdown", "text/csv")
     assert b"PASSED so far" in report.body
     assert timeline.body.count(b"\n") > 1
@@ -52,7 +52,7 @@ def test_documents_are_final_after_the_run() -> None:
     for name, handler in (("report.md", api.get_report), ("timeline.csv", api.get_timeline)):
         held = means.results.read(f"run-a/{name}")
         assert held is not None
-        assert api.answer(handler, Request(run_id="run-a"), moved).body == held.body
+        assert answer(handler, Request(run_id="run-a"), moved).body == held.body
 
 
 def test_documents_of_a_run_that_was_given_up_are_what_there_is() -> None:
@@ -70,9 +70,9 @@ def test_documents_of_a_run_that_was_never_planned_are_not_there() -> None:
     """404 that says so, for ever."""
     means = make_means()
     body = json.dumps(SPEC).encode()
-    api.answer(api.post_run, Request(body=body, headers={"idempotency-key": "run-a"}), means)
+    answer(api.post_run, Request(body=body, headers={"idempotency-key": "run-a"}), means)
     close_run({**ORDER, "why": "refused"}, means)
-    found = api.answer(api.get_results, Request(run_id="run-a"), means)
+    found = answer(api.get_results, Request(run_id="run-a"), means)
     assert found.status == 404
     assert "never planned" in json.loads(found.body)["message"]
 
@@ -155,5 +155,5 @@ def test_search_is_in_the_documents_and_warned_of_where_the_harness_limited_it()
     assert summary(means)["search"] == search
     assert summary(means)["verdict"] == "passed"
     assert [text for text in summary(means)["warnings"] if "limited by the harness: 50.0 %" in text]
-    report = api.answer(api.get_report, Request(run_id="run-a"), means)
+    report = answer(api.get_report, Request(run_id="run-a"), means)
     assert b"## The knee" in report.body
