@@ -78,14 +78,39 @@ class Recorder(Protocol):
         """Count one finished operation."""
 
 
-class Launcher(Protocol):
-    """Where replicas of a job run. Each is a number of worker processes that find their batches themselves."""
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What became of a launch: `at` is its wall seconds, is_over None where that cannot be told now."""
 
-    def launch(self, run_id: str, *, key: str, replicas: int, processes: int) -> None:
-        """So many replicas with so many processes each work on the run.
+    at: float
+    is_over: bool | None
+
+
+class Launcher(Protocol):
+    """Where replicas of a job run. Each is a number of worker processes that find their batches themselves.
+
+    Every method may raise StoreUnavailable.
+    """
+
+    @property
+    def coming_s(self) -> float:
+        """How long a worker may take here from its launch to its first claim."""
+
+    def launch(self, run_id: str, *, key: str, replicas: int, processes: int, cpu: float) -> None:
+        """So many replicas with so many processes and vCPUs each work on the run.
 
         The launch is noted in the store under key before anything starts: of a key that is noted nothing is started
-        again. Raises LaunchError when nothing could be started; then nothing is noted either.
+        again. Raises LaunchError when nothing could be started, and then nothing is noted either; or when nobody can
+        tell whether something was, and then the next launch of the key finds out.
+        """
+
+    def look(self, key: str) -> Launched | None:
+        """What became of the launch, None when nothing is noted under key."""
+
+    def stop(self, key: str) -> None:
+        """The replicas of the launch end in order, soon; without a launch, or after it is over, nothing happens.
+
+        Raises LaunchError when they could not be told.
         """
 
 

@@ -1,7 +1,7 @@
-"""`run.workflow.Orchestration` over a Durable Functions orchestration context."""
+"""`run.orchestration.Orchestration` over a Durable Functions orchestration context."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from durabletask import task
@@ -22,6 +22,12 @@ class DurableOrchestration:
             max_retry_interval=timedelta(seconds=30),
         )
         return self._context.call_activity(name, input=dict(order), retry_policy=policy if attempts > 1 else None)
+
+    def child(self, name: str, order: Mapping[str, Any], *, key: str) -> Any:
+        """See Orchestration. Every life of a run names its children anew: the SDK would count from 1 again."""
+        return self._context.call_sub_orchestrator(
+            name, input=dict(order), instance_id=f"{self._context.instance_id}:{key}"
+        )
 
     def all(self, tasks: Sequence[Any]) -> Any:
         """See Orchestration; yielded by itself it would raise the first failure, inside `first` it never does."""
@@ -46,6 +52,14 @@ class DurableOrchestration:
     def drop(self, timer: Any) -> None:
         """See Orchestration; an uncancelled timer may keep the instance open until it is due."""
         timer.cancel()
+
+    def now(self) -> float:
+        """See Orchestration."""
+        return self._context.current_utc_datetime.replace(tzinfo=UTC).timestamp()
+
+    def renew(self, order: Mapping[str, Any]) -> None:
+        """See Orchestration; events that nobody has waited for yet are kept."""
+        self._context.continue_as_new(dict(order), save_events=True)
 
     def tell(self, status: Mapping[str, Any]) -> None:
         """See Orchestration."""

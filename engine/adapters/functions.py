@@ -33,6 +33,15 @@ async def start(client: DurableFunctionsClient, orchestrator: str, instance_id: 
         _log.info("the orchestration was started before")
 
 
+async def purge(client: DurableFunctionsClient, instance_id: str) -> None:
+    """Nothing is left of the orchestration, so that its id is as good as new; one that was never there is no
+    failure."""
+    try:
+        await client.purge_orchestration(instance_id)
+    except grpc.RpcError as refused:
+        _log.warning("the orchestration was not purged: %s", refused.code())
+
+
 async def tell(client: DurableFunctionsClient, instance_id: str, event: str) -> None:
     """The orchestration has the event; one that has ended does not need it."""
     try:

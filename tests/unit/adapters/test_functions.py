@@ -7,7 +7,7 @@ import azure.functions as func
 import grpc
 import pytest
 
-from engine.adapters.functions import headers_of, response, start, tell
+from engine.adapters.functions import headers_of, purge, response, start, tell
 from engine.errors import LaunchError
 
 
@@ -38,6 +38,10 @@ class Client:
         """Tell one."""
         self._note((instance_id, name, data))
 
+    async def purge_orchestration(self, instance_id: str) -> None:
+        """Forget one."""
+        self._note(instance_id)
+
     def _note(self, asked: Any) -> str:
         self.asked.append(asked)
         if self._code is not None:
@@ -61,20 +65,20 @@ def test_answer_is_passed_on_whole() -> None:
 def test_orchestration_is_started_under_the_runs_id() -> None:
     """With plain values as its order."""
     client = Client()
-    asyncio.run(start(client, "run-a", {"runId": "run-a"}))  # type: ignore[arg-type]
+    asyncio.run(start(client, "run", "run-a", {"runId": "run-a"}))  # type: ignore[arg-type]
     assert client.asked == [("run", {"runId": "run-a"}, "run-a")]
 
 
 def test_orchestration_that_was_started_is_left_alone() -> None:
     """A repeated request starts nothing twice."""
-    asyncio.run(start(Client(grpc.StatusCode.ALREADY_EXISTS), "run-a", {}))  # type: ignore[arg-type]
+    asyncio.run(start(Client(grpc.StatusCode.ALREADY_EXISTS), "run", "run-a", {}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
 def test_orchestration_that_cannot_be_started_is_an_error(code: grpc.StatusCode) -> None:
     """Ours, and retryable by asking again; the cause is kept."""
     with pytest.raises(LaunchError, match="run-a: its orchestration could not be started") as failed:
-        asyncio.run(start(Client(code), "run-a", {}))  # type: ignore[arg-type]
+        asyncio.run(start(Client(code), "run", "run-a", {}))  # type: ignore[arg-type]
     assert isinstance(failed.value.__cause__, Refused)
 
 
@@ -84,3 +88,11 @@ def test_cancel_does_not_depend_on_the_event(code: grpc.StatusCode | None) -> No
     client = Client(code)
     asyncio.run(tell(client, "run-a", "cancel"))  # type: ignore[arg-type]
     assert client.asked == [("run-a", "cancel", {})]
+
+
+@pytest.mark.parametrize("code", [None, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE])
+def test_purge_that_fails_keeps_nobody(code: grpc.StatusCode | None) -> None:
+    """The run is gone from the store by then: there is nobody to tell."""
+    client = Client(code)
+    asyncio.run(purge(client, "run-a"))  # type: ignore[arg-type]
+    assert client.asked == ["run-a"]
