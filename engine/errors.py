@@ -115,12 +115,6 @@ class SpecError(HarnessError):
         self.problems = tuple(problems)
 
 
-class NotBuilt(SpecError):
-    """A valid spec that asks for something this version cannot do; `problems` names each such field."""
-
-    code = "not-built"
-
-
 class SpecTooLarge(HarnessError):
     """A body over the limit; nothing of it was parsed."""
 
@@ -142,7 +136,7 @@ class SettingsError(HarnessError):
 
 
 class RunRefused(HarnessError):
-    """A valid spec that must not run here: names the limit in the way, its value and what was needed.
+    """A valid spec that must not run here: names the limit in the way, its value, what was needed, and who set it.
 
     reason is the stable code of the answer: "over-quota", "over-budget", "blocked" (422),
     "overlap", "key-reused", "in-use" (409), "too-many-runs" (429).
@@ -151,10 +145,31 @@ class RunRefused(HarnessError):
     code = "refused"
 
     def __init__(
-        self, reason: str, message: str, *, limit: str = "", value: str = "", need: str = "", unit: str = ""
+        self,
+        reason: str,
+        message: str,
+        *,
+        limit: str = "",
+        value: str = "",
+        need: str = "",
+        unit: str = "",
+        source: str = "",
     ) -> None:
         super().__init__(message)
-        self.reason, self.limit, self.value, self.need, self.unit = reason, limit, value, need, unit
+        self.reason, self.limit, self.value, self.need = reason, limit, value, need
+        self.unit, self.source = unit, source
+
+
+class Unauthorized(HarnessError):
+    """A request from nobody that is known."""
+
+    code = "unauthorized"
+
+
+class Forbidden(HarnessError):
+    """A request from somebody who may not make it."""
+
+    code = "forbidden"
 
 
 class IllegalMove(HarnessError):

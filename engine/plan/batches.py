@@ -28,9 +28,10 @@ from engine.plan.limits import LIMITS, WINDOWS_S
 from engine.plan.schedule import Schedule, schedule_for
 from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import RenewalPath, Source
-from engine.plan.spec.rules import QUOTA_SHARE, batches_of, processes_of, replicas_of, runs_in_waves
+from engine.plan.spec.rules import QUOTA_SHARE
+from engine.plan.spec.runner import at_once_of, batches_of, replicas_of, runs_in_waves
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import FIXED, REGISTERING
+from engine.plan.spec.scenario import FIXED, REGISTERING, Executor
 from engine.plan.target import Target
 
 SLACK_S: Final = 300.0
@@ -151,15 +152,20 @@ def waves_of(spec: RunSpec) -> list[range]:
 
     Raises RunRefused "over-quota" when batches that must run together are more than may run in parallel.
     """
-    batches, parallel = batches_of(spec), spec.execution.max_parallel_batches
-    if runs_in_waves(spec):
-        at_once = min(parallel * processes_of(spec), spec.load.max_in_flight)
-        return [range(first, min(first + at_once, batches)) for first in range(0, batches, at_once)]
-    if replicas_of(spec, batches) > parallel:
-        limit, need = "execution.maxParallelBatches", str(replicas_of(spec, batches))
-        message = f"{need} batches must run at once, {limit} is {parallel}"
-        raise RunRefused("over-quota", message, limit=limit, value=str(parallel), need=need, unit="batches")
-    return [range(batches)]
+    refuse_too_many_at_once(spec)
+    batches, at_once = batches_of(spec), at_once_of(spec)
+    return [range(first, min(first + at_once, batches)) for first in range(0, batches, at_once)]
+
+
+def refuse_too_many_at_once(spec: RunSpec) -> None:
+    """Raise RunRefused "over-quota" when batches that must run together are more than may run in parallel."""
+    need, most = replicas_of(spec, batches_of(spec)), spec.execution.max_parallel_batches
+    if not runs_in_waves(spec) and need > most:
+        limit = "execution.maxParallelBatches"
+        message = f"{need} batches must run at once, {limit} is {most}"
+        raise RunRefused(
+            "over-quota", message, limit=limit, value=str(most), need=str(need), unit="batches", source="the spec"
+        )
 
 
 def schedule_of(spec: RunSpec, batch: Batch) -> Schedule:
@@ -172,7 +178,7 @@ def _batch(spec: RunSpec, target: Target, *, wave: _Wave, place: int, ranges: tu
     iterations, paces = spec.load.iterations, _paces(target, at_once)
     max_in_flight = min(devices, _share(spec.load.max_in_flight, at_once, place))
     prepare_s = _prepare_s(spec, devices, paces)
-    longest_s = _load_s(spec, turns=math.ceil(devices / max_in_flight))
+    ramp_s = spec.load.ramp_up_s * wave.devices / spec.devices.count
     return Batch(
         index=index,
         wave=wave.number,
@@ -181,13 +187,32 @@ def _batch(spec: RunSpec, target: Target, *, wave: _Wave, place: int, ranges: tu
         devices=devices,
         ranges=ranges,
         wave_devices=wave.devices,
-        ramp_s=spec.load.ramp_up_s * wave.devices / spec.devices.count,
+        ramp_s=ramp_s,
         iterations=None if iterations is None else _share(iterations, batches_of(spec), index),
         max_in_flight=max_in_flight,
         paces=paces,
         prepare_s=prepare_s,
-        deadline_s=prepare_s + longest_s + spec.load.graceful_stop_s + SLACK_S,
+        deadline_s=_deadline_s(spec, prepare_s, ramp_s=ramp_s, turns=math.ceil(devices / max_in_flight)),
     )
+
+
+def longest_batch_s(spec: RunSpec, target: Target) -> float:
+    """The deadline of the batch that may last longest, for whoever sets one on its replica."""
+    at_once, devices = at_once_of(spec), _share(spec.devices.count, batches_of(spec), 0)
+    places = min(devices, _share(spec.load.max_in_flight, at_once, at_once - 1))
+    prepare_s = _prepare_s(spec, devices, _paces(target, at_once))
+    ramp_s = spec.load.ramp_up_s * wave_devices(spec) / spec.devices.count
+    return _deadline_s(spec, prepare_s, ramp_s=ramp_s, turns=math.ceil(devices / places))
+
+
+def wave_devices(spec: RunSpec) -> int:
+    """How many devices the largest wave has: the first one."""
+    batches, at_once = batches_of(spec), at_once_of(spec)
+    return spec.devices.count // batches * at_once + min(spec.devices.count % batches, at_once)
+
+
+def _deadline_s(spec: RunSpec, prepare_s: float, *, ramp_s: float, turns: int) -> float:
+    return prepare_s + _load_s(spec, ramp_s=ramp_s, turns=turns) + spec.load.graceful_stop_s + SLACK_S
 
 
 def _paces(target: Target, at_once: int) -> Paces:
@@ -216,12 +241,12 @@ def _step_s(per_s: float | None) -> float:
     return OWN_STEP_S if per_s is None else max(OWN_STEP_S, 1 / per_s)
 
 
-def _load_s(spec: RunSpec, *, turns: int) -> float:
-    """How long the load of a batch may last, at most as long as the run.
+def _load_s(spec: RunSpec, *, ramp_s: float, turns: int) -> float:
+    """How long the load of a batch may last, at most as long as the run; ramp_s is its wave's.
 
     A load that ends by itself gets the time of every attempt at its worst, for each turn of the in-flight places.
     """
-    length_s = load_s(spec)
+    length_s = ramp_s if spec.load.executor is Executor.ONCE else load_s(spec)
     if spec.load.executor not in FIXED:
         length_s += turns * _longest_iteration_s(spec)
     return min(length_s, spec.limits.max_duration_s)

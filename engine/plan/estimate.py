@@ -1,43 +1,35 @@
 """What a run will take, before it starts: the dry run.
 
-Arithmetic. In flight = rate * time held, at most the places there are, and every device where the scenario keeps
-them connected. Duration = each wave's ramp, or all but the last of its devices' turns in the in-flight places if those
-take longer, one iteration more, and preparing where it is certain. Cores = in flight ÷ devices per core, or what the
-replicas have. A limit of a service only warns, since going over it may be the test; our own capacity, the profile's
-ceiling on cost, and the spec's own limits refuse.
+Arithmetic, none of it by going through devices or batches: a million take no longer than ten. In flight = rate * time
+held, at most the places there are, and every device where the scenario keeps them connected. Duration = each wave's
+ramp, or all but the last of its devices' turns in the in-flight places if those take longer, one iteration more, and
+preparing where it is certain. Cores = in flight ÷ devices per core, or what the replicas have. A limit of a service
+only warns, since going over it may be the test; our own capacity, the profile's ceilings, and the spec's own limits
+refuse.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import RunRefused
 from engine.measure.operation import Operation
-from engine.plan.batches import waves_of
+from engine.plan.batches import longest_batch_s, refuse_too_many_at_once, wave_devices
+from engine.plan.bounds import bounds_of, usd_per_s
 from engine.plan.document import Json
 from engine.plan.field import format_duration
-from engine.plan.limits import (
-    DEVICES_PER_CORE,
-    FLEX_GIB_USD_PER_S,
-    GIB_PER_CORE,
-    JOB_CORE_USD_PER_S,
-    JOB_GIB_USD_PER_S,
-    LIMITS,
-)
-from engine.plan.needs import Need, Work, figure, needs_of
-from engine.plan.spec.demand import load_s, peak_starts
+from engine.plan.limits import DEVICES_PER_CORE, LIMITS
+from engine.plan.needs import CAPACITY, Need, Work, figure, needs_of
+from engine.plan.spec.demand import expected_s, peak_starts
 from engine.plan.spec.devices import Source
 from engine.plan.spec.execution import Runner
-from engine.plan.spec.rules import QUOTA_SHARE, replicas_of
+from engine.plan.spec.rules import QUOTA_SHARE
+from engine.plan.spec.runner import at_once_of, batches_of, replicas_of, runner_of, why_job
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTERING, USED_BY_SCENARIOS, Executor, Scenario
 from engine.plan.target import Target
 from engine.plan.workload import held_s, iterations_of, operations_of
-
-JOB_DEVICES: Final = 5_000
-JOB_LOAD_S: Final = 1_200.0
-"""Above either a job would be the better runner (product section 5, `execution.runner`)."""
 
 EMULATOR: Final[Json] = {
     "limit": "emulator",
@@ -49,9 +41,6 @@ EMULATOR: Final[Json] = {
     "effect": "emulator: none",
 }
 """What binds a run against the embedded emulator, which has no limits unless its profile's quotas name some."""
-
-SEARCH_HOLDS: Final = 12
-"""The rates that a search is taken to hold, rests included: our assumption, some to climb and five to halve the gap."""
 
 _STAYING: Final = frozenset({Scenario.CERT_RENEWAL, Scenario.CERT_THROTTLE, Scenario.CONNECT_STORM})
 
@@ -95,60 +84,62 @@ class Estimate:
 def estimate(spec: RunSpec, target: Target) -> Estimate:
     """What the run will take.
 
-    Raises RunRefused "over-quota" when batches that must run together are more than may run in parallel, and
-    "over-budget" when the run would last longer than limits.maxDuration, or cost more than limits.maxCostUsd or the
-    profile's ceiling allow.
+    Raises RunRefused "over-quota" when batches that must run together are more than may run in parallel, or the run
+    needs more than where it would run has or the profile allows; "over-budget" when it would last longer than
+    limits.maxDuration, or cost more than limits.maxCostUsd or the profile's ceiling allow.
     """
-    waves = waves_of(spec)
-    each_s = held_s(spec, is_local=target.is_local)
-    in_flight, replicas = _in_flight(spec, each_s), replicas_of(spec, len(waves[0]))
-    cores = replicas * spec.execution.cpu if _runner(spec) is Runner.JOB else math.ceil(in_flight / DEVICES_PER_CORE)
+    refuse_too_many_at_once(spec)
+    batches, at_once, each_s = batches_of(spec), at_once_of(spec), held_s(spec, is_local=target.is_local)
+    waves, in_flight, replicas = -(-batches // at_once), _in_flight(spec, each_s), replicas_of(spec, at_once)
+    cores = replicas * spec.execution.cpu if runner_of(spec) is Runner.JOB else math.ceil(in_flight / DEVICES_PER_CORE)
     done = operations_of(spec)
-    work = Work(done, iterations_of(spec, each_s=each_s), connections=in_flight, replicas=replicas, cores=cores)
+    work = Work(
+        done,
+        iterations_of(spec, each_s=each_s),
+        connections=in_flight,
+        batches=at_once,
+        replicas=replicas,
+        cores=cores,
+        longest_s=math.ceil(longest_batch_s(spec, target)),
+    )
     duration_s = round(_duration_s(spec, target, waves=waves, each_s=each_s))
     needs = needs_of(spec, target, work)
     operations = {operation: round(times * work.iterations) for operation, times in done.items()}
     found = Estimate(
         needs=tuple(needs),
-        warnings=(*_exceeded(needs), *_runner_warnings(spec), *_prepare_warnings(spec, target)),
-        batches=waves[-1].stop,
-        waves=len(waves),
-        runner=_runner(spec),
+        warnings=(*_exceeded(needs), *_runner_warnings(spec, replicas, in_flight), *_prepare_warnings(spec, target)),
+        batches=batches,
+        waves=waves,
+        runner=runner_of(spec),
         cores=cores,
         outbound_addresses=math.ceil(in_flight / (LIMITS["net.ports"].value or 1)),
         in_flight=in_flight,
         duration_s=duration_s,
         operations=operations,
-        compute_usd=_compute_usd(spec, target, replicas=replicas, duration_s=duration_s),
+        compute_usd=math.ceil(duration_s * usd_per_s(spec, target) * 100) / 100,
         target_side=_target_side(operations, target),
     )
-    _refuse_over_budget(spec, target, found)
+    _refuse_over_capacity(needs)
+    _refuse_over_bounds(spec, target, found)
     return found
 
 
-def _runner(spec: RunSpec) -> Runner:
-    """Where batches run: the activity, unless a job is asked for by name."""
-    return Runner.JOB if spec.execution.runner is Runner.JOB else Runner.ACTIVITY
-
-
 def _in_flight(spec: RunSpec, each_s: float) -> int:
-    """How many devices are connected at once."""
+    """How many devices are connected at once: those of one wave at most."""
     if spec.scenario in _STAYING or math.isinf(spec.connection.hold_s):
-        return spec.devices.count
+        return wave_devices(spec)
     due = peak_starts(spec, max(each_s, 0.001))
-    return max(1, math.ceil(min(due, spec.load.max_in_flight)))
+    return max(1, math.ceil(min(due, spec.load.max_in_flight, wave_devices(spec))))
 
 
-def _duration_s(spec: RunSpec, target: Target, *, waves: list[range], each_s: float) -> float:
+def _duration_s(spec: RunSpec, target: Target, *, waves: int, each_s: float) -> float:
     """How long the run takes over all waves, preparing included where it is certain."""
-    length_s = load_s(spec)
+    length_s = expected_s(spec)
     if spec.load.executor is Executor.ONCE:
         turns_s = (spec.devices.count / spec.load.max_in_flight - 1) * each_s
         length_s = max(length_s, turns_s)
-    elif math.isinf(length_s):
-        length_s = SEARCH_HOLDS * spec.load.search.hold_s
     certain = spec.devices.source is Source.CREATE and _prepares(spec)
-    return length_s + len(waves) * each_s + (_prepare_s(spec, target) if certain else 0.0)
+    return length_s + waves * each_s + (_prepare_s(spec, target) if certain else 0.0)
 
 
 def _prepares(spec: RunSpec) -> bool:
@@ -167,11 +158,14 @@ def _exceeded(needs: list[Need]) -> list[str]:
     return [f"{need.limit.name}: {need.effect}" for need in needs if need.tightness > 1 or need.value is None]
 
 
-def _runner_warnings(spec: RunSpec) -> list[str]:
-    is_large = spec.devices.count > JOB_DEVICES or load_s(spec) > JOB_LOAD_S
-    if spec.execution.runner is Runner.AUTO and is_large:
-        return [f"runner: a job does better over {JOB_DEVICES} devices or {format_duration(JOB_LOAD_S)} of load"]
-    return []
+def _runner_warnings(spec: RunSpec, replicas: int, in_flight: int) -> Iterator[str]:
+    """What speaks against where batches run, and against how large their replicas are."""
+    is_job = runner_of(spec) is Runner.JOB
+    if not is_job and (why := why_job(spec)):
+        yield f"runner: activities will do it, a job does better: {why}"
+    has, wants = replicas * (spec.execution.cpu if is_job else 1), in_flight / DEVICES_PER_CORE
+    if wants > has:
+        yield f"cores: {in_flight} devices at once want {math.ceil(wants)}, the replicas have {has:g}"
 
 
 def _prepare_warnings(spec: RunSpec, target: Target) -> list[str]:
@@ -179,18 +173,6 @@ def _prepare_warnings(spec: RunSpec, target: Target) -> list[str]:
     if spec.devices.source is Source.CREATE or not longest_s:
         return []
     return [f"prepare: up to {format_duration(math.ceil(longest_s))} more when no device is stored yet"]
-
-
-def _compute_usd(spec: RunSpec, target: Target, *, replicas: int, duration_s: float) -> float:
-    """What the replicas that run at the same time cost over the whole run, in cents rounded up; nothing locally."""
-    cpu = spec.execution.cpu
-    if target.is_local:
-        per_s = 0.0
-    elif _runner(spec) is Runner.JOB:
-        per_s = cpu * (JOB_CORE_USD_PER_S + GIB_PER_CORE * JOB_GIB_USD_PER_S)
-    else:
-        per_s = GIB_PER_CORE * FLEX_GIB_USD_PER_S
-    return math.ceil(replicas * duration_s * per_s * 100) / 100
 
 
 def _target_side(operations: Mapping[Operation, int], target: Target) -> str:
@@ -201,19 +183,20 @@ def _target_side(operations: Mapping[Operation, int], target: Target) -> str:
     return f"not included: {', '.join(shown) or 'what the services charge by the unit'}"
 
 
-def _refuse_over_budget(spec: RunSpec, target: Target, found: Estimate) -> None:
-    longest_s, ceiling = spec.limits.max_duration_s, target.profile.ceilings.cost_usd
-    if found.duration_s > longest_s:
-        need = format_duration(found.duration_s)
-        raise _over_budget("limits.maxDuration", format_duration(longest_s), need=need, unit="")
-    for limit, most_usd in (
-        ("limits.maxCostUsd", spec.limits.max_cost_usd),
-        (f"{target.name}.ceilings.costUsd", ceiling),
-    ):
-        if most_usd is not None and found.compute_usd > most_usd:
-            raise _over_budget(limit, f"{most_usd:g}", need=f"{found.compute_usd:g}", unit="USD")
+def _refuse_over_capacity(needs: list[Need]) -> None:
+    for need in needs:
+        if need.limit.name in CAPACITY and need.value is not None and need.need > need.value:
+            value, wanted = str(figure(need.value)), str(figure(need.need))
+            raise _refused("over-quota", need.limit.name, value, need=wanted, unit=need.limit.unit, source=need.source)
 
 
-def _over_budget(limit: str, value: str, *, need: str, unit: str) -> RunRefused:
+def _refuse_over_bounds(spec: RunSpec, target: Target, found: Estimate) -> None:
+    for bound in bounds_of(spec, target):
+        if found.duration_s > bound.at_s:
+            need = f"{found.compute_usd:g}" if bound.unit else format_duration(found.duration_s)
+            raise _refused(bound.refusal, bound.limit, bound.value, need=need, unit=bound.unit, source=bound.source)
+
+
+def _refused(reason: str, limit: str, value: str, *, need: str, unit: str, source: str) -> RunRefused:
     message = f"the run is estimated at {need} {unit}".rstrip() + f", {limit} is {value}"
-    return RunRefused("over-budget", message, limit=limit, value=value, need=need, unit=unit)
+    return RunRefused(reason, message, limit=limit, value=value, need=need, unit=unit, source=source)

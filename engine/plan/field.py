@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from engine.plan.secrecy import looks_secret
+
 REFUSED: Final = "refused"
 """The type of every validation error that this module raises; its context holds `allowed`."""
 
@@ -41,12 +43,14 @@ class Section(BaseModel):
 
 
 def show(found: object) -> str:
-    """A found JSON value in a few words, short enough for one line."""
+    """A found JSON value in a few words, short enough for one line; nothing of what looks like a secret."""
     match found:
         case dict():
             return "an object"
         case list():
             return "a list"
+        case str() if looks_secret(found):
+            return "a string that looks like a secret"
         case _:
             text = json.dumps(found)
             return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -24,6 +24,7 @@ class Limit:
 _DPS = "Azure docs, DPS limits"
 _HUB = "IoT Hub quotas and throttling"
 _PREVIEW = "device SDK previews"
+_JOBS = "Container Apps jobs"
 _GENERAL = "general knowledge"
 
 _ROWS: Final = (
@@ -37,14 +38,30 @@ _ROWS: Final = (
     Limit("hub.devices", 1_000_000, "devices", "IoT Hub limits", "2018", adjustable=False),
     Limit("cert.issue", None, "1/min", f"{_PREVIEW}, not published", "2026", adjustable=True),
     Limit("cert.pending", 1, "requests per device", _PREVIEW, "2026", adjustable=False),
+    Limit("cert.csr", 8, "KB per request", _PREVIEW, "2026", adjustable=False),
+    Limit(
+        "cert.validity", 90, "days at most, 1 or 7 at least", "overview and renewal article", "2025-11", adjustable=True
+    ),
     Limit("adr.devices", 10_000, "devices", "registry best practices", "undated", adjustable=True),
     Limit("aca.cores", 100, "vCPU", "Container Apps quotas", "undated", adjustable=True),
     Limit("aca.replica", 4, "vCPU per replica", "Container Apps quotas", "undated", adjustable=False),
+    Limit("aca.timeout", 1_800, "s per replica", f"{_JOBS}, unless the job sets it", "2023-04", adjustable=True),
+    Limit(
+        "aca.parallelism",
+        None,
+        "replicas",
+        f"{_JOBS}, not published; azure-container-apps 1216",
+        "2023-04",
+        adjustable=False,
+    ),
     Limit("functions.flex", 1_000, "instances", "Functions limits", "2025-02", adjustable=False),
     Limit("functions.memory", 512_000, "MB per region", _GENERAL, "2025", adjustable=True),
     Limit("durable.actions", 500, "1/s", "Durable Task Scheduler, consumption", "2025", adjustable=True),
+    Limit("durable.status", 16, "KB", "Durable Task Scheduler", "2025", adjustable=False),
     Limit("storage.requests", 20_000, "1/s", _GENERAL, "undated", adjustable=True),
+    Limit("storage.message", 64, "KB", "issue artillery 3503", "undated", adjustable=False),
     Limit("net.ports", 64_000, "connections per address", "emqtt-bench README", "undated", adjustable=False),
+    Limit("insights.events", 32_000, "1/s", _GENERAL, "undated", adjustable=True),
 )
 
 LIMITS: Mapping[str, Limit] = {limit.name: limit for limit in _ROWS}
@@ -57,6 +74,18 @@ DEVICES_PER_CORE: Final = 2_500
 """Connected devices that one vCPU with 2 GiB carries: our assumption until the benchmark says otherwise."""
 
 GIB_PER_CORE: Final = 2.0
+MB_PER_GIB: Final = 1_024
+
+ACTIONS_PER_BATCH: Final = 2
+"""What a batch asks of the orchestrator's store: to be begun, and to be over."""
+
+STORE_REQUESTS_PER_S: Final = 2.0
+"""What a batch asks of the store a second beside keeping devices: the run's state each second, and now and then its
+claim, progress and checkpoint, rounded up."""
+
+SAVES_PER_S: Final = 50.0
+"""How often a batch keeps devices at most: what piles up for 20 ms is kept together."""
+
 JOB_CORE_USD_PER_S: Final = 0.000024
 JOB_GIB_USD_PER_S: Final = 0.000003
 FLEX_GIB_USD_PER_S: Final = 0.000026

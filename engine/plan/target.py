@@ -1,7 +1,8 @@
 """Target profiles: which services a run may talk to, how fast, and how large.
 
 Profiles live on the server, never in a spec. They name secrets, they do not hold them. Every host of a profile
-must be on the allow-list; only `local`, the embedded emulator, is exempt, and it alone may misbehave on purpose.
+must be on the allow-list; only `local`, the embedded emulator, is exempt with the hosts that its facts name, and it
+alone may misbehave on purpose.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pydantic import Field, ValidationError
 from engine.errors import Problem, SpecError
 from engine.plan.document import Json, parse_document, pointer, problems_of
 from engine.plan.field import Choice, Duration, Figures, Number, Section, Text, Whole
+from engine.plan.hosts import is_allowed, is_this_machine
 from engine.plan.limits import LIMITS
 from engine.protocol.adr import ENDPOINT
 
@@ -59,13 +61,17 @@ class Tls(StrEnum):
 
 
 class Dps(Section):
-    """One Device Provisioning Service; `secret` names the enrollment group's key, or its CA with the CA's key."""
+    """One Device Provisioning Service; `secret` names the enrollment group's key, or its CA with the CA's key.
+
+    service_host is the instance's own name, where its service API is: named, a clean-up deletes registrations there.
+    """
 
     host: Annotated[str, _HOST]
     id_scope: Annotated[str, _WORD]
     transport: Annotated[DpsTransport, Choice(DpsTransport)] = DpsTransport.MQTT
     attestation: Annotated[Attestation, Choice(Attestation)] = Attestation.SYMMETRIC_KEY_GROUP
     secret: Annotated[str, _SECRET_NAME]
+    service_host: Annotated[str, _HOST] | None = None
 
 
 class Http(Section):
@@ -165,32 +171,40 @@ class Target:
         return self.name == LOCAL
 
     def allows(self, host: str) -> bool:
-        """Whether devices may be sent to host: everything on `local`, the allow-list elsewhere."""
-        return self.is_local or is_allowed(host, self.allowed_hosts)
+        """Whether devices may be sent to host: by the allow-list, and on `local` to its own hosts and this machine."""
+        if is_allowed(host, self.allowed_hosts):
+            return True
+        if not self.is_local:
+            return False
+        return is_this_machine(host) or is_allowed(host, tuple(own for _, own in _hosts(self.profile)))
 
     def quota(self, name: str) -> float | None:
         """What all services of the target take together, in the unit of the table of limits; None is unknown."""
         limit = None if self.is_local else LIMITS[name].value
         each = self.profile.quotas.get(name, limit)
-        return None if each is None else each * max(1, len(self._sharers(name)))
+        return None if each is None else each * self.services(name)
+
+    def services(self, name: str) -> int:
+        """How many services of the target the limit of that name is for: it is one of each."""
+        match name.partition(".")[0]:
+            case "dps":
+                return max(1, len(self.profile.dps))
+            case "hub":
+                return max(1, len(self.profile.hubs))
+            case _:
+                return 1
 
     def public(self) -> Json:
         """The profile as anybody may see it: hosts, quotas and ceilings; no secret, nor the name of one."""
         document = self.profile.model_dump(mode="json", by_alias=True, exclude={"ca_file", "control", "adr"})
         shown = {name: value for name, value in document.items() if value is not None}
-        shown["dps"] = [{name: value for name, value in dps.items() if name != "secret"} for dps in document["dps"]]
+        shown["dps"] = [
+            {name: value for name, value in dps.items() if name != "secret" and value is not None}
+            for dps in document["dps"]
+        ]
         if self.profile.http is not None:
             shown["http"] = {"url": self.profile.http.url.partition("?")[0]}
         return {"name": self.name, **shown}
-
-    def _sharers(self, name: str) -> Sequence[object]:
-        match name.partition(".")[0]:
-            case "dps":
-                return self.profile.dps
-            case "hub":
-                return self.profile.hubs
-            case _:
-                return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +217,6 @@ class Targets:
     def get(self, name: str) -> Target | None:
         """The target of that name, None if there is none."""
         return self.by_name.get(name)
-
-
-def is_allowed(host: str, allowed_hosts: Sequence[str]) -> bool:
-    """Whether an entry names host exactly, or by a leading `*.` that stands for one label or more."""
-    name = host.lower()
-    return any(
-        len(name) > len(entry) - 1 and name.endswith(entry[1:]) if entry.startswith("*.") else name == entry
-        for entry in (entry.lower() for entry in allowed_hosts)
-    )
 
 
 def parse_targets(
@@ -297,6 +302,8 @@ def _hosts(profile: Profile) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every host of a profile, with where it stands."""
     for index, dps in enumerate(profile.dps):
         yield ("dps", index, "host"), dps.host
+        if dps.service_host is not None:
+            yield ("dps", index, "serviceHost"), dps.service_host
     for index, hub in enumerate(profile.hubs):
         yield ("hubs", index), hub
     if profile.http is not None:

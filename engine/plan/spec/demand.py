@@ -1,11 +1,14 @@
 """How much a spec asks for, before anybody plans it: how long, how fast, how many at once."""
 
 import math
-from typing import assert_never
+from typing import Final, assert_never
 
-from engine.plan.field import format_duration
+from engine.plan.spec.load import ASSUMED_VALIDITY_S
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
+
+SEARCH_HOLDS: Final = 12
+"""The rates that a search is taken to hold, rests included: our assumption, some to climb and five to halve the gap."""
 
 
 def load_s(spec: RunSpec) -> float:
@@ -24,12 +27,18 @@ def load_s(spec: RunSpec) -> float:
             assert_never(load.executor)
 
 
-def peak_starts(spec: RunSpec, window_s: float) -> float:
+def expected_s(spec: RunSpec) -> float:
+    """How long starts are due, a rate search taken to be of usual length."""
+    length_s = load_s(spec)
+    return SEARCH_HOLDS * spec.load.search.hold_s if math.isinf(length_s) else length_s
+
+
+def peak_starts(spec: RunSpec, window_s: float, *, lifetime_s: float = ASSUMED_VALIDITY_S) -> float:
     """The most starts due within any window_s, jitter aside; infinite where the answers set the pace.
 
     Devices that pace themselves start in a bunch as long as their ramp, again and again: only a ramp as long as
-    the interval spreads them evenly. Stages are taken to keep to their highest rate, certificates to live as long
-    as is assumed.
+    the interval spreads them evenly. Stages are taken to keep to their highest rate, certificates to live for
+    lifetime_s.
     """
     load, devices = spec.load, spec.devices.count
     ramp_share = min(1.0, window_s / load.ramp_up_s) if load.ramp_up_s else 1.0
@@ -37,7 +46,7 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
         case Executor.ONCE:
             starts = devices * ramp_share
         case Executor.PER_DEVICE_PACING:
-            starts = devices * max(ramp_share, window_s / load.pacing.every_s())
+            starts = devices * max(ramp_share, window_s / load.pacing.every_s(lifetime_s))
         case Executor.CONSTANT_ARRIVAL_RATE:
             starts = load.rate_per_s * min(window_s, load.duration_s)
         case Executor.RAMPING_ARRIVAL_RATE:
@@ -50,6 +59,6 @@ def peak_starts(spec: RunSpec, window_s: float) -> float:
     return starts if load.iterations is None else min(starts, load.iterations)
 
 
-def describe_s(seconds: float) -> str:
-    """A length for people; what has no end is "unbounded"."""
-    return "unbounded" if math.isinf(seconds) else format_duration(seconds)
+def describe(number: float) -> str:
+    """A number for people; what has no end is "unbounded"."""
+    return "unbounded" if math.isinf(number) else f"{number:g}"

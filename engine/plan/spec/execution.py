@@ -59,7 +59,9 @@ class Retries(Section):
 class Execution(Section):
     """Who carries it out: batches of batch_size devices, so many at a time; cpu is vCPUs of a job's replica.
 
-    A replica has a process per core, begun ones included: they share its batch_size devices, a batch each.
+    A replica has a process per core, begun ones included: they share its batch_size devices, a batch each. With
+    start_barrier the batches of `once` begin together when all are ready, so none may come later; those of every other
+    executor share one schedule and always do.
     """
 
     runner: Annotated[Runner, Choice(Runner)] = Runner.AUTO

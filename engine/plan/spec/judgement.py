@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from engine.errors import SpecError
 from engine.measure.threshold import Threshold, parse_expr, parse_metric, parse_threshold
 from engine.plan.field import REFUSED, Duration, Flag, Number, Section, refusal
+from engine.plan.secrecy import looks_secret
 
 _LONGEST: Final = 200
 
@@ -23,7 +24,7 @@ class Phrase:
 
     def parse(self, found: object) -> str:
         """The string, or the refusal of the parser that does not understand it."""
-        if not isinstance(found, str) or len(found) > _LONGEST:
+        if not isinstance(found, str) or len(found) > _LONGEST or looks_secret(found):
             raise refusal(found, "a string", self.allowed)
         try:
             self.understand(found)

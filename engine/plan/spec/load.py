@@ -16,6 +16,9 @@ LEAST_INTERVAL_S: Final = 0.1
 ASSUMED_VALIDITY_S: Final = 30 * DAY_S
 """How long certificates are taken to be valid until one is seen: our assumption, the default of a policy is unknown."""
 
+LEAST_VALIDITY_S: Final = DAY_S
+"""The shortest that a policy may let them be valid, where something must never be exceeded; see `cert.validity`."""
+
 _RATE: Final = Number(0, 100_000, above=True)
 
 

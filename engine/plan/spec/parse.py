@@ -6,6 +6,7 @@ are taken out, the rest is validated with defaults in their place, and what a ru
 was wrong is not told. Only a spec without any problem is measured against what this server may run.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,7 +15,10 @@ from pydantic import ValidationError
 
 from engine.errors import Problem, RunRefused, SpecError
 from engine.plan.document import Json, parse_document, pointer, problems_of, take
-from engine.plan.spec.demand import describe_s, load_s, peak_starts
+from engine.plan.field import format_duration
+from engine.plan.secrecy import secret_places
+from engine.plan.spec.demand import describe, load_s, peak_starts
+from engine.plan.spec.load import LEAST_VALIDITY_S
 from engine.plan.spec.rules import Finding, default_ramp_up_s, findings
 from engine.plan.spec.runspec import RunSpec, unused_paths
 from engine.plan.spec.scenario import CASES, DEFAULT_EXECUTORS, DEFAULTS, OWN_DEFAULTS, Executor, Scenario
@@ -52,7 +56,7 @@ def parse_spec(body: bytes, *, profiles: Targets, max_devices: int, seed: int, n
     spec = RunSpec.model_validate(document)
     target = profiles.get(spec.target)
     spec = _fill_in(spec, document, target or _UNKNOWN)
-    concluded = [*_unused(spec, given), *_target_known(spec, profiles), *findings(spec, target)]
+    concluded = [*_unused(spec, given), *_target_known(spec, profiles), *_secrets(given), *findings(spec, target)]
     problems = _merge(problems, concluded, wrong)
     if problems or target is None:
         raise SpecError(problems)
@@ -109,6 +113,13 @@ def _target_known(spec: RunSpec, profiles: Targets) -> Iterator[Finding]:
         yield Finding(problem, ("/target",))
 
 
+def _secrets(given: Json) -> Iterator[Finding]:
+    """The texts that a spec must not hold, whatever field they are in."""
+    for place in secret_places(given):
+        path = pointer(place)
+        yield Finding(Problem(path, "looks like a secret, and no spec may hold one"), (path,))
+
+
 def _merge(problems: Iterable[Problem], concluded: Iterable[Finding], wrong: Iterable[Place]) -> list[Problem]:
     """What fields are by themselves and to each other, less what follows from something wrong or unused."""
     bad = [pointer(place) for place in wrong]
@@ -133,22 +144,30 @@ def _touch(one: str, other: str) -> bool:
 
 
 def _refuse_over_ceilings(spec: RunSpec, target: Target, max_devices: int) -> None:
-    """Raise RunRefused for the first of this server's and the profile's bounds that the spec is over."""
+    """Raise RunRefused for the first of this server's and the profile's bounds that the spec is over.
+
+    A load of unknown length is for the estimate to refuse, and its run ends when it reaches the ceiling.
+    """
     ceilings, named = target.profile.ceilings, f"{target.name}.ceilings"
-    count, per_s, length_s = spec.devices.count, peak_starts(spec, 1.0), load_s(spec)
+    source = f"target profile {target.name}"
+    count, per_s, length_s = spec.devices.count, peak_starts(spec, 1.0, lifetime_s=LEAST_VALIDITY_S), load_s(spec)
     if count > max_devices:
-        raise _over_quota("MAX_DEVICES", f"{max_devices}", need=f"{count}", unit="devices")
+        setting = "a setting of this server"
+        raise _over_quota("MAX_DEVICES", f"{max_devices}", need=f"{count}", unit="devices", source=setting)
     if ceilings.devices is not None and count > ceilings.devices:
-        raise _over_quota(f"{named}.devices", f"{ceilings.devices}", need=f"{count}", unit="devices")
+        most = f"{ceilings.devices}"
+        raise _over_quota(f"{named}.devices", most, need=f"{count}", unit="devices", source=source)
     if ceilings.rate_per_second is not None and per_s > ceilings.rate_per_second:
-        raise _over_quota(f"{named}.ratePerSecond", f"{ceilings.rate_per_second:g}", need=f"{per_s:g}", unit="1/s")
-    if ceilings.duration_s is not None and length_s > ceilings.duration_s:
-        raise _over_quota(f"{named}.duration", describe_s(ceilings.duration_s), need=describe_s(length_s), unit="")
+        most = f"{ceilings.rate_per_second:g}"
+        raise _over_quota(f"{named}.ratePerSecond", most, need=describe(per_s), unit="1/s", source=source)
+    if ceilings.duration_s is not None and ceilings.duration_s < length_s < math.inf:
+        most = format_duration(ceilings.duration_s)
+        raise _over_quota(f"{named}.duration", most, need=format_duration(length_s), unit="", source=source)
 
 
-def _over_quota(limit: str, value: str, *, need: str, unit: str) -> RunRefused:
+def _over_quota(limit: str, value: str, *, need: str, unit: str, source: str) -> RunRefused:
     message = f"the run needs {need} {unit}".rstrip() + f", {limit} is {value}"
-    return RunRefused("over-quota", message, limit=limit, value=value, need=need, unit=unit)
+    return RunRefused("over-quota", message, limit=limit, value=value, need=need, unit=unit, source=source)
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Json:

@@ -7,16 +7,15 @@ from typing import Final
 
 from engine.errors import Problem, SpecError
 from engine.plan.field import format_duration
-from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import RenewalPath, Source, Verify
 from engine.plan.spec.execution import Runner
 from engine.plan.spec.judgement import ThresholdSpec
 from engine.plan.spec.load import DAY_S, StopWhen
+from engine.plan.spec.runner import ACTIVITY_LONGEST_S, batches_of, length_path, outlasts_activity, runs_in_waves
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.spec.scenario import CASES, CLOSED, FIXED, REGISTERING, TIMED, Executor, Scenario
+from engine.plan.spec.scenario import CASES, CLOSED, REGISTERING, TIMED, Executor, Scenario
 from engine.plan.target import Target
 
-ACTIVITY_LONGEST_S: Final = 3_600.0
 SEARCH_DEVICES: Final = 5_000
 LEAST_RAMP_S: Final = 30.0
 QUOTA_SHARE: Final = 0.9
@@ -43,46 +42,6 @@ def findings(spec: RunSpec, target: Target | None) -> list[Finding]:
     """Every problem between the spec's fields, and between the spec and its target if there is one."""
     of_target = [] if target is None else _target_has_parts(spec, target)
     return [*of_target, *(finding for rule in RULES for finding in rule(spec))]
-
-
-def processes_of(spec: RunSpec) -> int:
-    """How many processes a replica has, one per core, each driving one batch at a time; an activity is one."""
-    return math.ceil(spec.execution.cpu) if spec.execution.runner is Runner.JOB else 1
-
-
-def batches_of(spec: RunSpec) -> int:
-    """How many batches the devices make; a rate search is always one.
-
-    What batchSize gives to a replica is cut once more, among its processes.
-    """
-    if spec.load.executor is Executor.RATE_SEARCH:
-        return 1
-    return min(spec.devices.count, -(-spec.devices.count // spec.execution.batch_size) * processes_of(spec))
-
-
-def replicas_of(spec: RunSpec, batches: int) -> int:
-    """How many replicas so many batches need at the same time."""
-    return -(-batches // processes_of(spec))
-
-
-def runs_in_waves(spec: RunSpec) -> bool:
-    """Whether batches may run after one another; everybody else shares one schedule and must run together.
-
-    So does conformance, whose cases are dealt out by places in the schedule.
-    """
-    if spec.scenario is Scenario.CONFORMANCE:
-        return False
-    return spec.load.executor is Executor.ONCE and not spec.execution.start_barrier
-
-
-def outlasts_activity(spec: RunSpec) -> bool:
-    """Whether the load is known to last longer than an activity may."""
-    return spec.load.executor in FIXED and load_s(spec) > ACTIVITY_LONGEST_S
-
-
-def length_path(spec: RunSpec) -> str:
-    """The field that says how long the load lasts."""
-    return "/load/stages" if spec.load.executor is Executor.RAMPING_ARRIVAL_RATE else "/load/duration"
 
 
 def default_ramp_up_s(spec: RunSpec, target: Target) -> float:

@@ -26,7 +26,7 @@ _CASE: Final = Text("|".join(CASES), f"{CASES[0]} … {CASES[-1]}")
 class RunSpec(Section):
     """What was asked. Fields that the scenario or executor does not use hold their defaults and mean nothing.
 
-    `auto_stop` is None when the spec says nothing: stopping by itself is not built, its default comes with it.
+    `auto_stop` is None only where the spec says null: a run that is to go on whatever fails.
     """
 
     spec_version: Annotated[int, Whole(1, 1)] = 1
@@ -48,7 +48,7 @@ class RunSpec(Section):
     execution: Execution = Execution()
     thresholds: Annotated[tuple[ThresholdSpec, ...], Field(max_length=50)] = ()
     baseline: Annotated[str, Text(r"(?:name:)?[a-z0-9-]{1,64}", "a run id or name:<name>")] | None = None
-    auto_stop: AutoStop | None = None
+    auto_stop: AutoStop | None = AutoStop()
     limits: Limits = Limits()
     results: Results = Results()
     cleanup: Annotated[Cleanup, Choice(Cleanup)] = Cleanup.KEEP

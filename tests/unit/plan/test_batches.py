@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import RunRefused, SpecError
-from engine.plan.batches import Batch, RunPlan, plan_run, schedule_of
+from engine.plan.batches import Batch, RunPlan, longest_batch_s, plan_run, schedule_of, wave_devices
 from engine.plan.pacer import Grid, Steady
 from engine.plan.spec.parse import parse_spec
-from engine.plan.spec.rules import replicas_of
+from engine.plan.spec.runner import replicas_of
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Targets
 
@@ -273,6 +273,35 @@ def test_deadline_of_once_covers_renewals_by_dps(targets: Targets):
     base = {"scenario": "cert-lifecycle", "timeouts": {"register": "900s"}, "limits": {"maxDuration": "30d"}}
     by_dps = {**base, "certificate": {"path": "dps"}}
     assert deadline_of(targets, by_dps)[1] - deadline_of(targets, base)[1] == pytest.approx(900 - 300)
+
+
+def test_deadline_of_a_wave_is_by_its_share_of_the_ramp(targets: Targets):
+    """A batch that ramps for an hour of ten is not waited for as long as for all ten."""
+    document = {"scenario": "provision", "devices": {"count": 100}, "limits": {"maxDuration": "30d"},
+                "load": {"rampUp": "10h"}, "execution": {"batchSize": 10, "maxParallelBatches": 10}}  # fmt: skip
+    together = deadline_of(targets, document)[1]
+    one_by_one = deadline_of(targets, {**document, "execution": {"batchSize": 10, "maxParallelBatches": 1}})[1]
+    assert together - one_by_one == pytest.approx(9 * 3_600)
+
+
+@settings(suppress_health_check=_sharing, max_examples=50)
+@given(plans())
+def test_longest_batch_is_known_without_a_plan(targets: Targets, drawn: tuple[dict[str, Any], list[tuple[int, int]]]):
+    """No batch of the plan has a later deadline; the largest wave is the first."""
+    spec, plan = planned(targets, *drawn)
+    longest_s = longest_batch_s(spec, targets.by_name[spec.target])
+    assert max(batch.deadline_s for batch in plan.batches) <= longest_s + 1e-6
+    assert wave_devices(spec) == plan.batches[0].wave_devices == max(batch.wave_devices for batch in plan.batches)
+
+
+def test_barrier_means_something_to_once_only(targets: Targets):
+    """Other executors' batches begin together anyway: with it or without, the plan is the same."""
+    for more in ({"scenario": "cert-renewal"}, {"scenario": "cert-renewal", "load": {"executor": "max-rate"}}):
+        document = {**more, "execution": {"batchSize": 2}}
+        behind = {**more, "execution": {"batchSize": 2, "startBarrier": True}}
+        assert planned(targets, behind, [(0, 10)])[1] == planned(targets, document, [(0, 10)])[1]
+    waves = {"scenario": "provision", "execution": {"batchSize": 1, "maxParallelBatches": 5}}
+    assert len(planned(targets, waves, [(0, 10)])[1].waves) == 2
 
 
 def test_deadline_never_exceeds_the_longest_run(targets: Targets):

@@ -1,6 +1,7 @@
 """The dry run."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,9 @@ def test_estimate_of_a_roll_out_by_jobs(estimated: Estimated):
     assert shown["cost"] == {"computeUsd": 0.06, "targetSide": "not included: 10,000 DPS registrations"}
     assert shown["warnings"] == [
         "dps.registrations: about 80 % throttled; rampUp 11m7s would fit",
+        "aca.timeout: needs a job whose replicaTimeout is 4173 at least",
         "cert.issue: unknown: put what the service tells into the profile's quotas",
+        "aca.parallelism: unknown: nobody published it",
     ]
     assert json.dumps(shown, allow_nan=False)
 
@@ -128,7 +131,11 @@ def test_estimate_adds_up_the_time(estimated: Estimated, document: dict[str, Any
 def test_estimate_warns_of_preparing_that_may_be_needed(estimated: Estimated):
     """When stored devices may be missing, what registering all of them takes is a warning, not a refusal."""
     found = estimated(
-        {"scenario": "cert-renewal", "devices": {"count": 100_000}, "execution": {"maxParallelBatches": 200}}
+        {
+            "scenario": "cert-renewal",
+            "devices": {"count": 100_000},
+            "execution": {"maxParallelBatches": 200, "runner": "activity"},
+        }
     )
     assert "prepare: up to 1h51m7s more when no device is stored yet" in found.warnings
     stored = estimated({"scenario": "cert-renewal", "devices": {"source": "stored-only"}})
@@ -138,15 +145,83 @@ def test_estimate_warns_of_preparing_that_may_be_needed(estimated: Estimated):
 @pytest.mark.parametrize(
     ("document", "warns"),
     [
-        ({"scenario": "provision", "devices": {"count": 5_001}}, True),
-        ({"scenario": "cert-renewal", "load": {"duration": "21m"}}, True),
-        ({"scenario": "cert-renewal", "load": {"duration": "21m"}, "execution": {"runner": "activity"}}, False),
-        ({"scenario": "provision", "devices": {"count": 5_000}}, False),
+        ({"scenario": "provision", "devices": {"count": 5_001}}, []),
+        ({"scenario": "provision", "devices": {"count": 5_001}, "execution": {"runner": "activity"}},
+         ["runner: activities will do it, a job does better: 5001 devices are more than 5000"]),
+        ({"scenario": "cert-renewal", "load": {"duration": "21m"}, "execution": {"runner": "activity"}},
+         ["runner: activities will do it, a job does better: 21m of load are more than 20m"]),
+        ({"scenario": "provision", "devices": {"count": 5_000}, "execution": {"runner": "activity"}}, []),
+    ],
+)  # fmt: skip
+def test_estimate_warns_where_a_job_would_do_better(estimated: Estimated, document: dict[str, Any], warns: list[str]):
+    """Activities that were asked for, or that are all there is, do not hide what `auto` would have been."""
+    assert [warning for warning in estimated(document).warnings if warning.startswith("runner: ")] == warns
+
+
+def test_estimate_says_what_auto_became(estimated: Estimated):
+    """A job from more than 5,000 devices on."""
+    assert estimated({"scenario": "provision", "devices": {"count": 5_000}}).runner == "activity"
+    assert estimated({"scenario": "provision", "devices": {"count": 5_001}}).runner == "job"
+
+
+@pytest.mark.parametrize(
+    ("execution", "warning"),
+    [
+        ({"runner": "job"}, "cores: 6000 devices at once want 3, the replicas have 1"),
+        ({"runner": "job", "cpu": 0.5}, "cores: 6000 devices at once want 3, the replicas have 0.5"),
+        ({"runner": "activity"}, "cores: 6000 devices at once want 3, the replicas have 1"),
     ],
 )
-def test_estimate_warns_where_a_job_would_do_better(estimated: Estimated, document: dict[str, Any], warns: bool):
-    """`auto` says when it would have chosen a job."""
-    assert any(warning.startswith("runner: ") for warning in estimated(document).warnings) is warns
+def test_estimate_warns_of_replicas_that_are_too_small(estimated: Estimated, execution: dict[str, Any], warning: str):
+    """More devices than the cores of all replicas carry would measure the harness."""
+    document = {"scenario": "cert-renewal", "devices": {"count": 6_000}}
+    assert warning in estimated({**document, "execution": {"batchSize": 6_000, **execution}}).warnings
+    roomy = estimated({**document, "execution": {"batchSize": 2_000, "runner": execution["runner"]}})
+    assert not any(line.startswith("cores: ") for line in roomy.warnings)
+
+
+@pytest.mark.parametrize(
+    ("execution", "facts"),
+    [
+        ({"runner": "job", "cpu": 4, "batchSize": 20, "maxParallelBatches": 30},
+         ("aca.cores", "100", "104", "vCPU", "Container Apps quotas, undated")),
+        ({"runner": "activity", "batchSize": 2, "maxParallelBatches": 1_000},
+         ("functions.memory", "512000", "532480", "MB per region", "general knowledge, 2025")),
+    ],
+)  # fmt: skip
+def test_estimate_refuses_what_its_hosting_does_not_have(
+    estimated: Estimated, execution: dict[str, Any], facts: tuple[str, ...]
+):
+    """Cores and memory of our own are no subject of a test: what is over them cannot begin."""
+    with pytest.raises(RunRefused) as caught:
+        estimated({"scenario": "cert-renewal", "devices": {"count": 520}, "execution": execution})
+    refused = caught.value
+    assert refused.reason == "over-quota"
+    assert (refused.limit, refused.value, refused.need, refused.unit, refused.source) == facts
+
+
+def test_estimate_of_waves_connects_one_wave_at_a_time(estimated: Estimated):
+    """However short the ramp, devices of a later wave are not there yet."""
+    document = {"scenario": "provision", "devices": {"count": 1_050}, "load": {"rampUp": "1s"}}
+    execution = {"batchSize": 100, "maxParallelBatches": 4}
+    found = estimated({**document, "execution": execution})
+    assert (found.batches, found.waves, found.in_flight) == (11, 3, 384)
+
+
+MILLION = {"devices": {"count": 1_000_000}, "limits": {"maxDuration": "30d"}}
+
+
+@pytest.mark.parametrize(("size", "batches", "waves"), [(500, 2_000, 200), (100, 10_000, 1_000), (2, 500_000, 50_000)])
+def test_estimate_of_a_million_devices_is_by_arithmetic(estimated: Estimated, size: int, batches: int, waves: int):
+    """1,000,000 registrations at 900 a minute, and the end of each wave: 10 replicas, whatever the fleet."""
+    found = estimated(
+        {"scenario": "provision", **MILLION, "execution": {"batchSize": size}, "load": {"rampUp": "66667s"}}
+    )
+    assert (found.batches, found.waves, found.cores, found.runner) == (batches, waves, 10, "job")
+    assert found.duration_s == 66_667 + waves * 31
+    assert found.in_flight == min(10 * size, math.ceil(31 * 1_000_000 / 66_667))
+    assert found.compute_usd == math.ceil(found.duration_s * 10 * 0.00003 * 100) / 100
+    assert [need.limit.name for need in found.needs[:2]] == ["adr.devices", "aca.timeout"]
 
 
 def test_estimate_prices_activities_by_memory(estimated: Estimated):
@@ -164,7 +239,7 @@ def test_estimate_prices_activities_by_memory(estimated: Estimated):
         ({"scenario": "cert-renewal", "devices": {"count": 5_000}, "limits": {"maxCostUsd": 0.1}},
          ("limits.maxCostUsd", "0.1", "0.17", "USD")),
         ({"scenario": "cert-renewal", "target": "small", "load": {"duration": "50m"}},
-         ("small.ceilings.costUsd", "0.01", "0.16", "USD")),
+         ("small.ceilings.costUsd", "0.01", "0.1", "USD")),
     ],
 )  # fmt: skip
 def test_estimate_refuses_what_is_over_budget(estimated: Estimated, document: dict[str, Any], facts: tuple[str, ...]):

@@ -13,9 +13,23 @@ from engine.plan.target import Target, Targets, parse_targets
 
 type Parse = Callable[[dict[str, Any]], RunSpec]
 
-WORK = Work({Operation.DPS_REGISTER: 1, Operation.HUB_CONNECT: 1}, 10_000, connections=2_500, replicas=10, cores=10)
+WORK = Work(
+    {Operation.DPS_REGISTER: 1, Operation.HUB_CONNECT: 1},
+    10_000,
+    connections=2_500,
+    batches=10,
+    replicas=10,
+    cores=10,
+    longest_s=900,
+)
 RENEWING = Work(
-    {Operation.CERT_REQUEST: 1, Operation.CERT_ISSUED: 1}, 1_000_000, connections=130_000, replicas=3, cores=1
+    {Operation.CERT_REQUEST: 1, Operation.CERT_ISSUED: 1},
+    1_000_000,
+    connections=130_000,
+    batches=3,
+    replicas=3,
+    cores=1,
+    longest_s=900,
 )
 
 
@@ -29,7 +43,7 @@ def test_needs_put_the_tightest_first(parse: Parse, targets: Targets):
     document = {"scenario": "provision", "target": "staging", "devices": {"count": 10_000}, "load": {"rampUp": "2m"}}
     found = needs(parse, targets.by_name["staging"], document)
     assert list(found)[:3] == ["dps.registrations", "adr.devices", "hub.connects"]
-    assert list(found)[-1] == "cert.issue"
+    assert list(found)[-2:] == ["cert.issue", "aca.parallelism"]
     assert found["dps.registrations"].to_json() == {
         "limit": "dps.registrations", "value": 1000, "unit": "1/min", "need": 5000,
         "source": "Azure docs, DPS limits, 2024-03", "adjustable": True,
@@ -38,7 +52,8 @@ def test_needs_put_the_tightest_first(parse: Parse, targets: Targets):
     assert found["hub.connects"].effect == "fits: 83.3 % of it"
     assert found["cert.issue"].to_json()["value"] is None
     assert found["cert.issue"].effect.startswith("unknown: ")
-    assert found["functions.flex"].need == 10
+    assert found["aca.parallelism"].effect == "unknown: nobody published it"
+    assert (found["aca.cores"].need, found["aca.timeout"].need) == (10, 900)
 
 
 def test_needs_of_a_rate_say_by_how_much_it_is_over(parse: Parse, targets: Targets):
@@ -95,6 +110,74 @@ def test_needs_against_the_emulator_are_what_its_quotas_name(parse: Parse, targe
     facts = {"host": "h", "idScope": "s", "quotas": {"dps.registrations": 1}}
     limited = parse_targets("", allowed_hosts=(), local=json.dumps(facts)).by_name["local"]
     assert list(needs(parse, limited, {"scenario": "provision"})) == ["dps.registrations"]
+
+
+def test_needs_of_several_services_are_of_all_together(parse: Parse, targets: Targets):
+    """Quotas are of one service each: two take twice as much, and the source says how many there are, and who says."""
+    services = [{"host": "dps.example", "idScope": f"0ne{n}", "secret": "key"} for n in range(2)]
+    profile = {"dps": services, "hubs": ["a.example", "b.example", "c.example"], "quotas": {"hub.connects": 50}}
+    target = parse_targets(json.dumps({"staging": profile}), allowed_hosts=["*.example"]).by_name["staging"]
+    found = needs(
+        parse,
+        target,
+        {"scenario": "provision", "target": "staging", "devices": {"count": 3_000}, "load": {"rampUp": "60s"}},
+    )
+    assert (found["dps.registrations"].value, found["dps.registrations"].need) == (2_000, 3_000)
+    assert found["dps.registrations"].source == "Azure docs, DPS limits, 2024-03, each of 2"
+    assert (found["hub.connects"].value, found["hub.connects"].source) == (
+        150,
+        "quotas of the profile staging, each of 3",
+    )
+    assert found["adr.devices"].source == "registry best practices, undated"
+
+
+HOSTED = Work(
+    {Operation.DPS_REGISTER: 1, Operation.HUB_CONNECT: 1}, 1_000_000,
+    connections=9, batches=1_000, replicas=300, cores=300, longest_s=3_601,
+)  # fmt: skip
+
+
+def test_needs_of_jobs_are_cores_replicas_and_time(parse: Parse, targets: Targets):
+    """What one environment has, what one replica may be, and how long the job lets it run."""
+    document = {"scenario": "provision", "target": "staging", "execution": {"runner": "job", "cpu": 2}}
+    found = needs(parse, targets.by_name["staging"], document, HOSTED)
+    assert found["aca.cores"].effect == "200 too many"
+    assert found["aca.replica"].effect == "fits: 50 % of it"
+    assert found["aca.timeout"].effect == "needs a job whose replicaTimeout is 3601 at least"
+    assert found["aca.parallelism"].need == 300
+
+
+def test_needs_of_activities_are_instances_and_memory(parse: Parse, targets: Targets):
+    """Two GiB each: a region's memory is over long before its instances."""
+    document = {"scenario": "provision", "target": "staging", "execution": {"runner": "activity"}}
+    found = needs(parse, targets.by_name["staging"], document, HOSTED)
+    assert found["functions.flex"].effect == "fits: 30 % of it"
+    assert (found["functions.memory"].need, found["functions.memory"].effect) == (614_400, "102400 too many")
+
+
+def test_needs_of_the_stores_grow_with_the_batches_at_once(parse: Parse, targets: Targets):
+    """Each batch is begun and ended by the orchestrator, and asks the store twice a second, and keeps its devices."""
+    services = [{"host": "dps.example", "idScope": "0ne1", "secret": "key"}]
+    profile = {"dps": services, "quotas": {"storage.requests": 2_000}}
+    slow = parse_targets(json.dumps({"staging": profile}), allowed_hosts=["*.example"]).by_name["staging"]
+    document = {"scenario": "provision", "target": "staging", "devices": {"count": 30_000}, "load": {"rampUp": "30s"}}
+    found = needs(parse, slow, document, HOSTED)
+    assert found["durable.actions"].need == 2 * 1_000
+    assert found["durable.actions"].effect == "a wave takes 4 s to begin, and to end"
+    assert found["storage.requests"].need == 2 * 1_000 + 1_000
+    assert found["storage.requests"].effect == "batches wait for it: 1.5 times what it takes"
+
+
+def test_needs_of_the_store_are_bounded_where_the_answers_set_the_pace(parse: Parse, targets: Targets):
+    """However fast devices go, a batch keeps them fifty times a second at most."""
+    document = {"scenario": "provision", "target": "staging", "load": {"executor": "max-rate"}}
+    assert needs(parse, targets.by_name["staging"], document, HOSTED)["storage.requests"].need == 52 * 1_000
+
+
+def test_needs_of_messages_are_those_of_a_day(parse: Parse, targets: Targets):
+    """A run of two days sends half of its messages on each."""
+    document = {"scenario": "cert-renewal", "target": "staging", "load": {"duration": "48h"}}
+    assert needs(parse, targets.by_name["staging"], document, RENEWING)["hub.messagesPerDay"].need == 500_000
 
 
 @pytest.mark.parametrize(("number", "shown"), [(3, 3), (2.0, 2), (0.123, 0.12), (12.4, 12), (9.999, 10.0)])

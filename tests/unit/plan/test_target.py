@@ -15,7 +15,6 @@ from engine.plan.target import (
     Http,
     Targets,
     env_profile,
-    is_allowed,
     parse_targets,
 )
 from engine.protocol.adr import ENDPOINT
@@ -67,33 +66,21 @@ def test_targets_of_nothing_are_none():
     assert targets.default == "local"
 
 
-@pytest.mark.parametrize(
-    ("host", "is_in"),
-    [
-        ("contoso.azure-devices.net", True),
-        ("CONTOSO.Azure-Devices.net", True),
-        ("a.b.azure-devices.net", True),
-        ("azure-devices.net", False),
-        (".azure-devices.net", False),
-        ("evil-azure-devices.net", False),
-        ("contoso.azure-devices.net.evil.example", False),
-        ("contoso.azure-devices.net.", False),
-        ("exact.example", True),
-        ("sub.exact.example", False),
-        ("", False),
-    ],
-)
-def test_allow_list_matches_exactly_or_by_leading_labels(host: str, is_in: bool):
-    """An entry stands for itself, or after `*.` for any labels before it, and for nothing that merely looks alike."""
-    assert is_allowed(host, ("*.azure-devices.net", "Exact.example")) is is_in
+def test_target_allows_what_is_listed():
+    """An assigned hub outside the list is not allowed, whatever else the profile names."""
+    staging = parsed({"staging": STAGING}, local=json.dumps(EMULATOR)).by_name["staging"]
+    assert staging.allows("other.azure-devices.net")
+    assert not staging.allows("evil.example")
+    assert not staging.allows("127.0.0.1")
 
 
-def test_target_allows_by_the_list_and_local_everything():
-    """An assigned hub outside the list is not allowed, except by the emulator."""
-    targets = parsed({"staging": STAGING}, local=json.dumps(EMULATOR))
-    assert targets.by_name["staging"].allows("other.azure-devices.net")
-    assert not targets.by_name["staging"].allows("127.0.0.1")
-    assert targets.by_name["local"].allows("127.0.0.1")
+def test_local_allows_the_emulators_own_hosts_and_this_machine():
+    """The list is not needed for it, and still nobody can send its devices anywhere else."""
+    facts = {**EMULATOR, "host": "emulator", "hubs": ["hub-1", "hub-2.localhost"]}
+    local = parsed({}, local=json.dumps(facts)).by_name["local"]
+    assert all(local.allows(host) for host in ("emulator", "hub-1", "HUB-1.", "hub-3.localhost", "127.0.0.1", "::1"))
+    assert local.allows("other.azure-devices.net")
+    assert not any(local.allows(host) for host in ("evil.example", "hub-3", "hub-1.evil.example", "10.0.0.1"))
 
 
 def test_targets_outside_the_allow_list_are_refused():
@@ -260,6 +247,17 @@ def test_target_public_shows_no_secret():
     assert signed["http"] == {"url": "https://probe.contoso.example/page"}
     text = json.dumps([target.public() for target in targets.by_name.values()])
     assert not any(hidden in text for hidden in ("secret", "group-key", "caFile", "control", "s-1"))
+
+
+def test_service_api_is_where_the_profile_says_and_allowed():
+    """It takes the app's own token, so its host is judged like any other; nobody is asked where none is named."""
+    named = {"dps": [{**DPS, "serviceHost": "contoso.azure-devices-provisioning.net"}]}
+    found = parsed({"x": named}, allowed_hosts=(*HOSTS, "*.azure-devices-provisioning.net")).by_name["x"]
+    assert found.profile.dps[0].service_host == "contoso.azure-devices-provisioning.net"
+    assert found.public()["dps"][0]["serviceHost"] == "contoso.azure-devices-provisioning.net"
+    refused = "contoso.azure-devices-provisioning.net is not in ALLOWED_HOSTS"
+    assert problems({"x": named}) == {"/x/dps/0/serviceHost": refused}
+    assert parsed({"x": {"dps": [DPS]}}).by_name["x"].profile.dps[0].service_host is None
 
 
 @pytest.mark.parametrize(

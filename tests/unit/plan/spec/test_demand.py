@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.plan.spec.demand import describe_s, load_s, peak_starts
+from engine.plan.spec.demand import describe, expected_s, load_s, peak_starts
 from engine.plan.spec.runspec import RunSpec
 
 type Parse = Callable[[dict[str, Any]], RunSpec]
@@ -61,7 +61,22 @@ def test_peak_is_the_most_within_a_window(parse: Parse, load: dict[str, Any], wi
     assert peak_starts(spec, window_s) == pytest.approx(starts, rel=1e-3)
 
 
-def test_length_without_an_end_is_called_so():
+def test_search_is_expected_to_hold_a_dozen_rates(parse: Parse):
+    """Nobody knows how long a search lasts; everything else is as long as it is."""
+    assert expected_s(parse({"scenario": "cert-throttle", "load": {"search": {"hold": "20s"}}})) == 240
+    assert expected_s(parse({"scenario": "cert-renewal"})) == 300
+
+
+def test_peak_of_devices_paced_by_validity_grows_as_certificates_live_shorter(parse: Parse):
+    """A tenth of a day, instead of a tenth of the thirty days that are assumed."""
+    load = {"rampUp": "300s", "pacing": {"ofValidity": 0.1, "timeCompression": 100}}
+    document = {"scenario": "cert-renewal", "devices": {"count": 86_400}, "load": load}
+    spec = parse({**document, "execution": {"batchSize": 10_000}})
+    assert peak_starts(spec, 1.0) == pytest.approx(86_400 / 300)
+    assert peak_starts(spec, 1.0, lifetime_s=86_400) == pytest.approx(86_400 / 86.4)
+
+
+def test_number_without_an_end_is_called_so():
     """What has no end is unbounded."""
-    assert describe_s(math.inf) == "unbounded"
-    assert describe_s(90) == "1m30s"
+    assert describe(math.inf) == "unbounded"
+    assert describe(2.5) == "2.5"

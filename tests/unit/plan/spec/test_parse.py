@@ -1,5 +1,6 @@
 """From the bytes of a request to a spec, or to everything that is wrong with them."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +10,13 @@ import pytest
 from engine.errors import Problem, RunRefused, SpecError, SpecTooLarge
 from engine.plan.spec.parse import LIMIT_BYTES, parse_spec
 from engine.plan.spec.runspec import RunSpec
-from engine.plan.target import Targets
+from engine.plan.target import Targets, parse_targets
 
 type Parse = Callable[[dict[str, Any]], RunSpec]
 type Problems = Callable[[dict[str, Any]], dict[str, str]]
+
+DPS = {"host": "global.azure-devices-provisioning.net", "idScope": "0ne1", "secret": "key"}
+STAGED = {"executor": "ramping-arrival-rate", "timeUnit": "1s"}
 
 
 def test_parse_spec_needs_a_scenario_only(parse: Parse):
@@ -21,7 +25,8 @@ def test_parse_spec_needs_a_scenario_only(parse: Parse):
     assert (spec.devices.count, spec.load.duration_s, spec.target) == (10, 300, "local")
     assert (spec.name, spec.random_seed) == ("cert-renewal-1970-01-01", 7)
     assert spec.load.max_in_flight == 10
-    assert spec.auto_stop is None
+    assert (spec.auto_stop.error_percentage, spec.auto_stop.time_window_s) == (90, 60)
+    assert parse({"scenario": "cert-renewal", "autoStop": None}).auto_stop is None
 
 
 def test_parse_spec_names_every_scenario_when_there_is_none(targets: Targets):
@@ -186,9 +191,26 @@ def test_parse_spec_lists_the_profiles_there_are(targets: Targets):
         ({"devices": {"count": 101}}, ("MAX_DEVICES", "100", "101", "devices")),
         ({"devices": {"count": 51}}, ("small.ceilings.devices", "50", "51", "devices")),
         ({"devices": {"count": 20}, "load": {"rampUp": "1s"}}, ("small.ceilings.ratePerSecond", "10", "20", "1/s")),
+        ({"load": {"executor": "constant-arrival-rate", "rate": 601, "timeUnit": "1m"}},
+         ("small.ceilings.ratePerSecond", "10", "10.0167", "1/s")),
+        ({"load": {**STAGED, "stages": [{"duration": "1m", "target": 11}, {"duration": "1m", "target": 1}]}},
+         ("small.ceilings.ratePerSecond", "10", "11", "1/s")),
+        ({"load": {**STAGED, "startRate": 11, "stages": [{"duration": "1m", "target": 1}]}},
+         ("small.ceilings.ratePerSecond", "10", "11", "1/s")),
+        ({"load": {"executor": "per-device-pacing", "pacing": {"interval": "900ms"}, "rampUp": "1m"}},
+         ("small.ceilings.ratePerSecond", "10", "11.1111", "1/s")),
+        ({"load": {"executor": "per-device-pacing", "rampUp": "500ms"}, "devices": {"count": 11}},
+         ("small.ceilings.ratePerSecond", "10", "11", "1/s")),
+        ({"load": {"executor": "per-device-pacing", "pacing": {"ofValidity": 0.1, "timeCompression": 10_000}}},
+         ("small.ceilings.ratePerSecond", "10", "11.5741", "1/s")),
+        ({"load": {"executor": "max-rate"}}, ("small.ceilings.ratePerSecond", "10", "unbounded", "1/s")),
         ({"load": {"rampUp": "61m"}}, ("small.ceilings.duration", "1h", "1h1m", "")),
+        ({"load": {"executor": "constant-arrival-rate", "rate": 1, "duration": "61m"}},
+         ("small.ceilings.duration", "1h", "1h1m", "")),
+        ({"load": {**STAGED, "stages": [{"duration": "30m", "target": 1}, {"duration": "31m", "target": 1}]}},
+         ("small.ceilings.duration", "1h", "1h1m", "")),
     ],
-)
+)  # fmt: skip
 def test_parse_spec_names_the_ceiling_in_the_way(targets: Targets, document: dict[str, Any], facts: tuple[str, ...]):
     """A valid spec over what this server or its target allows is refused with limit, value, need and unit."""
     body = json.dumps({"scenario": "provision", "target": "small", **document}).encode()
@@ -198,17 +220,56 @@ def test_parse_spec_names_the_ceiling_in_the_way(targets: Targets, document: dic
     assert refused.reason == "over-quota"
     assert (refused.limit, refused.value, refused.need, refused.unit) == facts
     assert facts[0] in str(refused)
+    setting, profile = "a setting of this server", "target profile small"
+    assert refused.source == (setting if facts[0] == "MAX_DEVICES" else profile)
 
 
-def test_parse_spec_refuses_an_unbounded_length_where_there_is_a_ceiling(targets: Targets):
-    """A load that the answers end has no length to compare."""
-    body = b'{"scenario": "cert-throttle", "target": "small", "devices": {"count": 5}}'
-    with pytest.raises(RunRefused) as caught:
-        parse_spec(body, profiles=targets, max_devices=100, seed=0, now=0)
-    assert caught.value.limit == "small.ceilings.ratePerSecond"
+def test_parse_spec_takes_a_load_of_unknown_length_under_a_ceiling(targets: Targets):
+    """There is nothing to compare yet: the estimate compares, and the run ends at the ceiling."""
+    profile = {"dps": [DPS], "hubs": ["a.azure-devices.net"], "ceilings": {"duration": "1m"}}
+    allowed = ("*.azure-devices.net", "global.azure-devices-provisioning.net")
+    short = parse_targets(json.dumps({"short": profile}), allowed_hosts=allowed)
+    body = b'{"scenario": "cert-throttle", "target": "short", "devices": {"count": 5}}'
+    assert parse_spec(body, profiles=short, max_devices=100, seed=0, now=0)
 
 
 def test_parse_spec_takes_what_is_just_under_the_ceilings(targets: Targets):
     """What equals a ceiling is under it."""
     document = {"scenario": "provision", "target": "small", "devices": {"count": 50}, "load": {"rampUp": "1h"}}
     assert parse_spec(json.dumps(document).encode(), profiles=targets, max_devices=50, seed=0, now=0)
+
+
+SAS_KEY = base64.b64encode(bytes(range(64))).decode()
+CONNECTION = f"HostName=contoso.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey={SAS_KEY}"
+
+
+@pytest.mark.parametrize("secret", [SAS_KEY, CONNECTION, "-----BEGIN PRIVATE KEY-----\nMIGH"])
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (lambda secret: {"sasKey": secret}, "/sasKey"),
+        (lambda secret: {"connectionString": secret}, "/connectionString"),
+        (lambda secret: {"devices": {"groupKey": {"primary": secret}}}, "/devices/groupKey"),
+        (lambda secret: {"name": secret}, "/name"),
+        (lambda secret: {"description": f"as agreed: {secret}"}, "/description"),
+        (lambda secret: {"labels": {"key": secret}}, "/labels"),
+        (lambda secret: {"target": secret}, "/target"),
+        (lambda secret: {"target": {"secret": secret}}, "/target"),
+        (lambda secret: {"randomSeed": secret}, "/randomSeed"),
+        (lambda secret: {"devices": {"prefix": secret}}, "/devices/prefix"),
+        (lambda secret: {"devices": {"count": secret}}, "/devices/count"),
+        (lambda secret: {"baseline": secret}, "/baseline"),
+        (lambda secret: {"load": {"duration": secret}}, "/load/duration"),
+        (lambda secret: {"thresholds": [{"metric": secret, "expr": secret}]}, "/thresholds/0/"),
+    ],
+)
+def test_secret_in_a_spec_is_refused_and_not_repeated(
+    targets: Targets, place: Callable[[str], dict[str, Any]], path: str, secret: str
+):
+    """Wherever somebody puts it, known field or not: the answer names the place only."""
+    body = json.dumps({"scenario": "cert-renewal", **place(secret)}).encode()
+    with pytest.raises(SpecError) as caught:
+        parse_spec(body, profiles=targets, max_devices=10, seed=0, now=0)
+    assert any(problem.path.startswith(path) for problem in caught.value.problems)
+    told = repr((str(caught.value), caught.value.problems))
+    assert not any(part in told for part in (secret, secret[:40], SAS_KEY[:20], json.dumps(secret)[1:30]))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.plan.spec.rules import batches_of, default_ramp_up_s, replicas_of, runs_in_waves
+from engine.plan.spec.rules import default_ramp_up_s
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Targets
 
@@ -128,42 +128,3 @@ def test_default_ramp_of_others_is_short(parse: Parse, targets: Targets, duratio
     """Other closed loads ramp for 30 s, at most half of their duration, to the millisecond."""
     spec = parse({"scenario": "cert-renewal", "load": {"duration": duration}})
     assert spec.load.ramp_up_s == ramp_up_s == default_ramp_up_s(spec, targets.by_name["local"])
-
-
-def test_batches_are_as_many_as_devices_fill(parse: Parse):
-    """The last batch may be smaller; a rate search is one batch."""
-    execution = {"batchSize": 4}
-    assert batches_of(parse({"scenario": "cert-renewal", "devices": {"count": 9}, "execution": execution})) == 3
-    assert batches_of(parse({"scenario": "cert-throttle", "devices": {"count": 5_000}})) == 1
-
-
-def test_only_once_without_a_barrier_runs_in_waves(parse: Parse):
-    """Whatever shares one schedule or one list of cases, or waits for all, runs together."""
-    assert runs_in_waves(parse({"scenario": "provision"}))
-    assert not runs_in_waves(parse({"scenario": "connect-storm"}))
-    assert not runs_in_waves(parse({"scenario": "cert-renewal"}))
-    assert not runs_in_waves(parse({"scenario": "conformance"}))
-
-
-@pytest.mark.parametrize(
-    ("execution", "batches", "replicas"),
-    [
-        ({"runner": "job", "cpu": 2, "batchSize": 10}, 4, 2),
-        ({"runner": "job", "cpu": 2.5, "batchSize": 10}, 6, 2),
-        ({"runner": "job", "cpu": 4, "batchSize": 3}, 20, 5),
-        ({"runner": "job", "cpu": 1, "batchSize": 10}, 2, 2),
-        ({"runner": "job", "cpu": 0.25, "batchSize": 10}, 2, 2),
-        ({"cpu": 2, "batchSize": 10}, 2, 2),
-        ({"runner": "activity", "batchSize": 10}, 2, 2),
-    ],
-)
-def test_batches_of_a_job_are_one_per_process(parse: Parse, execution: dict[str, Any], batches: int, replicas: int):
-    """A replica's devices are shared out once more, among its cores; no batch is without a device."""
-    spec = parse({"scenario": "cert-renewal", "devices": {"count": 20}, "execution": execution})
-    assert (batches_of(spec), replicas_of(spec, batches_of(spec))) == (batches, replicas)
-
-
-def test_search_by_a_job_is_one_batch(parse: Parse):
-    """Its answers set one pace: more cores do not divide it."""
-    document = {"load": {"executor": "rate-search"}, "execution": {"runner": "job", "cpu": 4}}
-    assert batches_of(parse({"scenario": "cert-throttle", **document})) == 1

@@ -96,7 +96,8 @@ def test_echo_shows_what_counts(parse: Parse):
     assert echo["load"] == {
         "executor": "once", "iterations": None, "rampUp": "30s", "maxInFlight": 10, "gracefulStop": "30s"
     }  # fmt: skip
-    assert echo["autoStop"] is None
+    assert echo["autoStop"] == {"errorPercentage": 90, "timeWindow": "1m"}
+    assert parse({"scenario": "provision", "autoStop": None}).echo()["autoStop"] is None
     assert "telemetry" not in echo
     assert "weights" not in echo
 
