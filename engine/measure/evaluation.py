@@ -7,15 +7,19 @@ run of consecutive intervals of that length, rounded to whole intervals and at l
 number fails the threshold; a load shorter than its window is one short window. Overdue starts count in each window at
 whose end they are overdue. `count` and `rate` look only at windows that end with the load, as a drain always slows
 down. Nothing measured fails ("no data"), except that starts with an outcome may be none: their count and rate are 0.
+A limit of `k*baseline` is k times the one number that the baseline's whole load after `delay` makes, windows or not. A
+threshold whose baseline has no such number, or that has no baseline, is skipped: were it failed, nothing that compares
+with the last run that passed could ever pass first.
 Cost: windows times window length merges of one histogram each.
 """
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.measure.counts import Counts
 from engine.measure.histogram import Histogram
+from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Series
 from engine.measure.threshold import LATENCIES, Aggregate, Expr, Metric, Threshold
@@ -35,7 +39,8 @@ class Judged:
     """A threshold and what was found.
 
     value is in the aggregate's unit, that of the worst window where there are several, None without data; window is
-    that window's (begin, end) in run time; text says it all in one line.
+    that window's (begin, end) in run time; text says it all in one line. baseline is the other run's number, None for
+    a threshold that needs none or was skipped; one that was skipped is ok, though it did not hold.
     """
 
     threshold: Threshold
@@ -43,6 +48,16 @@ class Judged:
     value: float | None
     text: str
     window: tuple[float, float] | None = None
+    baseline: float | None = None
+    is_skipped: bool = False
+
+    @property
+    def limit(self) -> float | None:
+        """What value was compared with; None when it was skipped."""
+        expr = self.threshold.expr
+        if not expr.times_baseline:
+            return expr.value
+        return None if self.baseline is None else expr.value * self.baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,36 +85,60 @@ def spent_s(phases: Collection[Phase], durations_s: Mapping[Phase, float]) -> fl
     return sum(durations_s.get(phase, 0.0) for phase in counted)
 
 
-def judge_threshold(threshold: Threshold, timeline: Timeline, *, durations_s: Mapping[Phase, float]) -> Judged:
-    """Whether a threshold held in a run that is over, or so far."""
-    if threshold.expr.times_baseline:
-        return Judged(threshold, False, None, f"{threshold}: there is no baseline to compare with")
-    return _judged(threshold, list(_stretches(threshold, timeline, durations_s)))
+def judge_threshold(
+    threshold: Threshold,
+    timeline: Timeline,
+    *,
+    durations_s: Mapping[Phase, float],
+    baseline: Measured | None = None,
+    since_s: float = 0.0,
+) -> Judged:
+    """Whether a threshold held in a run that is over, or so far; of this run nothing before since_s is looked at."""
+    expr = threshold.expr
+    if not expr.times_baseline:
+        return _judged(threshold, expr, list(_stretches(threshold, timeline, durations_s, since_s=since_s)))
+    if baseline is None:
+        return Judged(threshold, True, None, f"{threshold}: skipped, there is no baseline", is_skipped=True)
+    found = _of_whole_load(threshold, baseline)
+    if found is None:
+        return Judged(threshold, True, None, f"{threshold}: skipped, the baseline has no data", is_skipped=True)
+    limit = replace(expr, value=expr.value * found, times_baseline=False)
+    judged = _judged(threshold, limit, list(_stretches(threshold, timeline, durations_s, since_s=since_s)))
+    compared = f"the baseline had {_shown(expr, found)}, so the limit is {_shown(expr, limit.value)}"
+    return replace(judged, baseline=found, text=f"{judged.text}; {compared}")
 
 
 def breached(
-    thresholds: Sequence[Threshold], timeline: Timeline, *, now_s: float, durations_s: Mapping[Phase, float]
+    thresholds: Sequence[Threshold],
+    timeline: Timeline,
+    *,
+    now_s: float,
+    durations_s: Mapping[Phase, float],
+    baseline: Measured | None = None,
+    since_s: float = 0.0,
 ) -> list[Judged]:
     """The thresholds with abort_on_fail that have failed by run time `now_s`, in whole windows or from delay_s on.
 
-    durations_s are those so far.
+    durations_s are those so far; nothing before since_s is looked at.
     """
     judged = [
-        judge_threshold(threshold, timeline, durations_s=durations_s)
+        judge_threshold(threshold, timeline, durations_s=durations_s, baseline=baseline, since_s=since_s)
         for threshold in thresholds
-        if threshold.abort_on_fail and now_s >= threshold.delay_s + (threshold.window_s or 0.0)
+        if threshold.abort_on_fail and now_s >= max(threshold.delay_s, since_s) + (threshold.window_s or 0.0)
     ]
     return [found for found in judged if found.value is not None and not found.is_ok]
 
 
-def _stretches(threshold: Threshold, timeline: Timeline, durations_s: Mapping[Phase, float]) -> Iterator[_Stretch]:
+def _stretches(
+    threshold: Threshold, timeline: Timeline, durations_s: Mapping[Phase, float], *, since_s: float = 0.0
+) -> Iterator[_Stretch]:
     """What the threshold makes numbers of; one without a count when nothing was measured after its delay."""
     interval_s, operation = timeline.interval_s, threshold.metric.operation
     phases = judged_phases((series for tally in timeline.windows.values() for series in tally.series), operation)
     counted = _counted(timeline, operation, phases)
     begun = min((index for index, counts in counted.items() if counts.due or counts.outcomes), default=0)
     origin = begun if phases == _PREPARE else min(0, begun)
-    first = origin + math.ceil(threshold.delay_s / interval_s - _SLACK)
+    first = origin + math.ceil(max(threshold.delay_s, since_s) / interval_s - _SLACK)
     ended = max(counted, default=-1) + 1
     load_end_s = origin * interval_s + spent_s(phases, durations_s)
     last = math.floor(load_end_s / interval_s + _SLACK) if threshold.expr.aggregate in _OF_LOAD else ended
@@ -136,21 +175,35 @@ def _stretch(counted: Mapping[int, Counts], span: range, *, interval_s: float, l
     return _Stretch(begin_s, span.stop * interval_s, max(0.0, load_end_s - begin_s), merged)
 
 
-def _judged(threshold: Threshold, stretches: Sequence[_Stretch]) -> Judged:
-    expr = threshold.expr
-    values = [(_value(threshold.metric, expr, stretch), stretch) for stretch in stretches]
-    found = [(value, stretch) for value, stretch in values if value is not None]
-    happened = any(stretch.counts.due or stretch.counts.outcomes for stretch in stretches)
-    if not found or not (happened or threshold.metric.outcome):
+def _of_whole_load(threshold: Threshold, baseline: Measured) -> float | None:
+    """The number that the baseline makes of all that it measured after the threshold's delay."""
+    whole = replace(threshold, window_s=None)
+    numbers = _numbers(whole, list(_stretches(whole, baseline.timeline, baseline.durations_s)))
+    return numbers[0][0] if numbers else None
+
+
+def _judged(threshold: Threshold, expr: Expr, stretches: Sequence[_Stretch]) -> Judged:
+    """The threshold held against its stretches; expr is its own, with the limit of a `k*baseline` worked out."""
+    numbers = _numbers(threshold, stretches)
+    if not numbers:
         return Judged(threshold, False, None, f"{threshold}: no data")
-    value, stretch = max(found, key=lambda pair: _badness(expr, pair[0]))
+    value, stretch = max(numbers, key=lambda pair: _badness(expr, pair[0]))
     text = f"{threshold}: found {_shown(expr, value)}"
     if threshold.window_s is None:
         return Judged(threshold, expr.holds(value), value, text)
-    failed = sum(not expr.holds(value) for value, _ in found)
-    text += f" in {stretch.begin_s:g} … {stretch.end_s:g} s, the worst of {len(found)} windows"
+    failed = sum(not expr.holds(value) for value, _ in numbers)
+    text += f" in {stretch.begin_s:g} … {stretch.end_s:g} s, the worst of {len(numbers)} windows"
     text += f", {failed} of which failed" if failed else ""
     return Judged(threshold, not failed, value, text, (stretch.begin_s, stretch.end_s))
+
+
+def _numbers(threshold: Threshold, stretches: Sequence[_Stretch]) -> list[tuple[float, _Stretch]]:
+    """The stretches that have a number, each with it; none when nothing was measured in any of them."""
+    happened = any(stretch.counts.due or stretch.counts.outcomes for stretch in stretches)
+    if not (happened or threshold.metric.outcome):
+        return []
+    values = ((_value(threshold.metric, threshold.expr, stretch), stretch) for stretch in stretches)
+    return [(value, stretch) for value, stretch in values if value is not None]
 
 
 def _value(metric: Metric, expr: Expr, stretch: _Stretch) -> float | None:

@@ -98,6 +98,34 @@ class Timeline:
         for index, tally in other._windows.items():
             self._window(index).merge(tally)
 
+    def fold(self, first: int, last: int) -> None:
+        """Make one window, first, of the windows first … last - 1."""
+        for index in sorted(index for index in self._windows if first < index < last):
+            self._window(first).merge(self._windows.pop(index))
+
+    def split(self, every: int) -> "dict[int, Timeline]":
+        """The same in timelines of so many windows each; the nth covers the windows from n * every on."""
+        pieces: dict[int, Timeline] = {}
+        for index, tally in self._windows.items():
+            place = index // every
+            if place not in pieces:
+                pieces[place] = Timeline(self.interval_s, self.samples_kept)
+            pieces[place].add(index, tally)
+        return pieces
+
+    def until(self, last: int) -> "Timeline":
+        """The windows up to last - 1, which is there even when it counted nothing."""
+        cut = Timeline(self.interval_s, self.samples_kept)
+        cut.add(last - 1, Tally(self.samples_kept))
+        for index, tally in self._windows.items():
+            if index < last:
+                cut.add(index, tally)
+        return cut
+
+    def add(self, index: int, tally: Tally) -> None:
+        """Add everything a tally counted to a window."""
+        self._window(index).merge(tally)
+
     def rows(self) -> Iterator[Row]:
         """Every series of every window in which it counted something or has starts in flight.
 
@@ -116,25 +144,30 @@ class Timeline:
 
     def encode(self) -> bytes:
         """All of it as compressed canonical JSON: equal timelines give equal bytes."""
-        packed = ([index, tally.pack()] for index, tally in sorted(self._windows.items()))
-        windows = [window for window in packed if window[-1]]
-        return encode({"interval": self.interval_s, "samples": self.samples_kept, "windows": windows})
+        return encode(self.pack())
 
     @classmethod
     def decode(cls, encoded: bytes) -> Self:
         """The timeline that was encoded. Raises NotATally for anything else."""
-        return decode(encoded, cls._unpack)
+        return decode(encoded, cls.unpack)
+
+    def pack(self) -> dict[str, Any]:
+        """All of it as a JSON value, without windows that counted nothing."""
+        packed = ([index, tally.pack()] for index, tally in sorted(self._windows.items()))
+        windows = [window for window in packed if window[-1]]
+        return {"interval": self.interval_s, "samples": self.samples_kept, "windows": windows}
 
     @classmethod
-    def _unpack(cls, document: Any) -> Self:
-        interval_s = document["interval"]
+    def unpack(cls, packed: Any) -> Self:
+        """What `pack` was called on. Raises NotATally, or what `decode` turns into it, for anything else."""
+        interval_s = packed["interval"]
         if type(interval_s) is not float or not 0 < interval_s < math.inf:
             raise NotATally("windows without a length")
-        timeline = cls(interval_s, whole(document["samples"], least=0))
-        for index, packed in document["windows"]:
+        timeline = cls(interval_s, whole(packed["samples"], least=0))
+        for index, tally in packed["windows"]:
             if abs(whole(index, least=-_WINDOWS)) > _WINDOWS:
                 raise NotATally("a window outside of any run")
-            timeline._windows[index] = Tally.unpack(packed, timeline.samples_kept)
+            timeline._windows[index] = Tally.unpack(tally, timeline.samples_kept)
         return timeline
 
     def _at(self, at: float) -> Tally:

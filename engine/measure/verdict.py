@@ -13,6 +13,7 @@ from enum import StrEnum
 from engine.errors import Outcome
 from engine.measure.evaluation import Judged, judge_threshold, judged_phases
 from engine.measure.health import Fitness, Health, judge_health
+from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally, conservation, merge
 from engine.measure.threshold import Threshold
@@ -80,7 +81,8 @@ class Evidence:
 
     durations_s holds how long each phase took, seconds. expected are outcomes of the main operation that the run is
     there to provoke: they count in thresholds, but nobody is warned of them. is_partial means that the run goes on:
-    what is in flight is no mistake then, and what has no data may still get some.
+    what is in flight is no mistake then, and what has no data may still get some. baseline is the run that thresholds
+    of `k*baseline` compare with; without one they are skipped, which is warned of.
     """
 
     timeline: Timeline
@@ -90,6 +92,7 @@ class Evidence:
     batches: Mapping[str, Tally] = field(default_factory=dict)
     expected: frozenset[Outcome] = frozenset()
     is_partial: bool = False
+    baseline: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,10 @@ class Judgement:
 def judge(thresholds: Sequence[Threshold], evidence: Evidence, ending: Ending) -> Judgement:
     """The judgement on a run, or the judgement so far where the evidence is partial."""
     total = evidence.timeline.total()
+    durations_s, baseline = evidence.durations_s, evidence.baseline
     judged = tuple(
-        judge_threshold(threshold, evidence.timeline, durations_s=evidence.durations_s) for threshold in thresholds
+        judge_threshold(threshold, evidence.timeline, durations_s=durations_s, baseline=baseline)
+        for threshold in thresholds
     )
     mismatches = () if evidence.is_partial else tuple(_mismatches(total, evidence.batches))
     fitness = {batch: judge_health(batch, records) for batch, records in sorted(evidence.health.items())}
@@ -167,7 +172,9 @@ def _failed(judged: Sequence[Judged], evidence: Evidence) -> list[str]:
 def _warnings(
     total: Tally, evidence: Evidence, *, judged: Sequence[Judged], fitness: Mapping[str, Fitness]
 ) -> list[str]:
-    warnings = [] if judged else _default_warnings(total, evidence.main, evidence.expected)
+    warnings = [found.text for found in judged if found.is_skipped]
+    if len(warnings) == len(judged):
+        warnings += _default_warnings(total, evidence.main, evidence.expected)
     for operation in _STATE:
         counts = total.select(operation)
         bad = counts.failed + counts.late + counts.lost

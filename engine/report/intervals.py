@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from engine.measure.counts import FAILED
 from engine.measure.histogram import Histogram
 from engine.measure.timeline import Row, Timeline
+from engine.report.figures import percentile_name
 from engine.report.results import PERCENTILES
-from engine.report.summary import percentile_name
 
 _COUNTS = ("due", "started", "ok", "failed", "late", "lost", "cancelled", "dropped")
 

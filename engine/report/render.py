@@ -13,6 +13,7 @@ from engine.measure.health import CPU_LIMIT, DESCRIPTOR_LIMIT, LAG_LIMIT_S
 from engine.measure.histogram import NS_PER_S
 from engine.measure.operation import DropReason, Phase
 from engine.report.beside import compare_counts
+from engine.report.change import comparison_lines
 from engine.report.knee import knee_lines
 from engine.report.results import BatchFacts, RunResult
 from engine.report.rows import SUMMARY_HEADINGS, columns, part_rows, quantiles, summary_rows
@@ -34,6 +35,7 @@ def report_markdown(result: RunResult) -> str:
         _failures(result),
         _drops(result),
         _thresholds(result),
+        comparison_lines(result),
         _conservation(result),
         _generator(result),
         _batches(result),
@@ -183,12 +185,13 @@ def _thresholds(result: RunResult) -> Iterator[str]:
         threshold = found.threshold
         window = "whole run" if threshold.window_s is None else f"every {duration(threshold.window_s)}"
         delay = f" after {duration(threshold.delay_s)}" if threshold.delay_s else ""
-        rows.append((cell(str(threshold)), window + delay, "held" if found.is_ok else "**failed**", _found(found.text)))
+        held = "skipped" if found.is_skipped else "held" if found.is_ok else "**failed**"
+        rows.append((cell(str(threshold)), window + delay, held, _found(found.text)))
     yield from table(("threshold", "over", "result", "found"), rows)
 
 
 def _found(text: str) -> str:
-    return cell(text.partition(": ")[2].removeprefix("found "))
+    return cell(text.partition(": ")[2].removeprefix("found ").removeprefix("skipped, "))
 
 
 def _conservation(result: RunResult) -> Iterator[str]:

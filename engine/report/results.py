@@ -8,11 +8,13 @@ from engine.errors import Outcome
 from engine.measure.counts import Counts
 from engine.measure.evaluation import judged_phases, spent_s
 from engine.measure.health import Health
+from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally
 from engine.measure.threshold import Threshold
 from engine.measure.timeline import Timeline
 from engine.measure.verdict import Ending, Evidence, Judgement, judge
+from engine.report.side import Side
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 """Reported unless the spec says otherwise (product section 5, `results.percentiles`)."""
@@ -40,8 +42,10 @@ class RunFacts:
 
     Times are unix seconds. spec is the one echoed in answers and holds no secret. durations_s is how long each phase
     took; hubs are those the target lists; emulator is what the embedded service counted for itself (its /stats), None
-    when there was none. search is what a rate search found. expected are the outcomes that the run is there to provoke:
-    without thresholds nobody is warned of them. is_partial: the run goes on, so numbers and verdict are those so far.
+    when there was none. started_by is who asked for the run, "" where nobody knows. search is what a rate search found.
+    expected are the outcomes that the run is there to provoke: without thresholds nobody is warned of them. baseline is
+    the run that this one is compared with, if there is one. is_partial: the run goes on, so numbers and verdict are
+    those so far.
     """
 
     run_id: str
@@ -59,6 +63,7 @@ class RunFacts:
     devices: int = 0
     hubs: Sequence[str] = ()
     attempts: int = 1
+    started_by: str = ""
     random_seed: int = 0
     version: str = ""
     percentiles: Sequence[float] = PERCENTILES
@@ -66,6 +71,7 @@ class RunFacts:
     emulator: Mapping[str, Any] | None = None
     search: Mapping[str, Any] | None = None
     expected: frozenset[Outcome] = frozenset()
+    baseline: Side | None = None
     is_partial: bool = False
 
 
@@ -90,6 +96,30 @@ class RunResult:
         """The seconds that the operation's rate divides by."""
         return spent_s(self.phases(operation), self.facts.durations_s)
 
+    @property
+    def measured(self) -> Measured:
+        """What was measured, without what is known of it besides."""
+        return Measured(self.timeline, self.facts.durations_s)
+
+    def side(self) -> Side:
+        """The run as it is compared with another."""
+        facts = self.facts
+        return Side(
+            run_id=facts.run_id,
+            name=facts.name,
+            scenario=facts.scenario,
+            target=facts.target,
+            spec=facts.spec,
+            created_at=facts.created_at,
+            verdict=self.judgement.verdict,
+            main=facts.main,
+            devices=facts.devices,
+            percentiles=facts.percentiles,
+            measured=self.measured,
+            total=self.total,
+            is_partial=facts.is_partial,
+        )
+
 
 def conclude(
     facts: RunFacts, timeline: Timeline, *, thresholds: Sequence[Threshold] = (), ending: Ending | None = None
@@ -103,5 +133,6 @@ def conclude(
         batches={batch.name: batch.total for batch in facts.batches if batch.total is not None},
         expected=facts.expected,
         is_partial=facts.is_partial,
+        baseline=None if facts.baseline is None else facts.baseline.measured,
     )
     return RunResult(facts, timeline, timeline.total(), judge(thresholds, evidence, ending or Ending()))

@@ -12,9 +12,11 @@ from engine.errors import BLAMES
 from engine.measure.counts import Counts
 from engine.measure.evaluation import Judged, spent_s
 from engine.measure.health import CPU_LIMIT, DESCRIPTOR_LIMIT, LAG_LIMIT_S, Worst
-from engine.measure.histogram import NS_PER_S, Histogram
+from engine.measure.histogram import NS_PER_S
 from engine.measure.operation import Operation, Phase
 from engine.report.beside import compare_counts
+from engine.report.compare import compare
+from engine.report.figures import latency, rounded
 from engine.report.results import BatchFacts, RunResult
 from engine.report.rows import in_order
 from engine.report.storm import storm_of
@@ -45,6 +47,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "operations": {operation: _operation(result, operation) for operation in total.operations()},
         **({} if storm is None else {"storm": storm.figures()}),
         **({} if facts.search is None else {"search": dict(facts.search)}),
+        **({} if facts.baseline is None else {"comparison": compare(result.side(), facts.baseline)}),
         "failures": failures(result),
         "conservation": {"holds": not judgement.mismatches, "mismatches": list(judgement.mismatches)},
         "batches": [_batch(result, batch) for batch in facts.batches],
@@ -53,6 +56,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "devices": facts.devices,
         "hubs": list(facts.hubs),
         "attempts": facts.attempts,
+        "startedBy": facts.started_by,
         "createdAt": instant(facts.created_at),
         "startedAt": instant(facts.started_at),
         "endedAt": instant(facts.ended_at),
@@ -86,11 +90,6 @@ def failures(result: RunResult) -> list[dict[str, Any]]:
     return sorted(grouped, key=lambda group: -group["count"])
 
 
-def percentile_name(percentile: float) -> str:
-    """The key of a percentile: p50, p99.9."""
-    return f"p{percentile:.10g}"
-
-
 def _operation(result: RunResult, operation: Operation) -> dict[str, Any]:
     facts, total = result.facts, result.total
     numbers = partial(_numbers, operation, percentiles=facts.percentiles)
@@ -117,14 +116,14 @@ def _numbers(operation: Operation, counts: Counts, *, spent_s: float, percentile
         **_tallied(counts),
         "retries": counts.retries,
         "unmatched": counts.unmatched,
-        "failRate": _rounded(counts.fail_rate, 6),
-        "ratePerSecond": _rounded(counts.rate(spent_s), 6),
+        "failRate": rounded(counts.fail_rate, 6),
+        "ratePerSecond": rounded(counts.rate(spent_s), 6),
         "latencyMs": {
-            "intended": _latency(counts.intended, percentiles),
-            "actual": _latency(counts.actual, percentiles),
+            "intended": latency(counts.intended, percentiles),
+            "actual": latency(counts.actual, percentiles),
         },
-        "failedAfterMs": _latency(counts.failed_after, percentiles),
-        "parts": {part: _latency(histogram, percentiles) for part, histogram in in_order(operation, counts.parts)},
+        "failedAfterMs": latency(counts.failed_after, percentiles),
+        "parts": {part: latency(histogram, percentiles) for part, histogram in in_order(operation, counts.parts)},
         "outcomes": dict(sorted(counts.outcomes.items())),
         "codes": codes,
         "drops": dict(sorted(counts.drops.items())),
@@ -146,12 +145,6 @@ def _tallied(counts: Counts) -> dict[str, int]:
     }
 
 
-def _latency(histogram: Histogram, percentiles: Sequence[float]) -> dict[str, Any]:
-    measured = {percentile_name(percentile): histogram.quantile(percentile / 100) for percentile in percentiles}
-    measured |= {"avg": histogram.avg_s, "min": histogram.min_s, "max": histogram.max_s}
-    return {"count": histogram.count, **{name: _ms(value_s) for name, value_s in measured.items()}}
-
-
 def _threshold(judged: Judged) -> dict[str, Any]:
     threshold = judged.threshold
     return {
@@ -160,8 +153,10 @@ def _threshold(judged: Judged) -> dict[str, Any]:
         "windowS": threshold.window_s,
         "delayS": threshold.delay_s,
         "abortOnFail": threshold.abort_on_fail,
-        "ok": judged.is_ok,
-        "value": _rounded(judged.value, 6),
+        "ok": None if judged.is_skipped else judged.is_ok,
+        "value": rounded(judged.value, 6),
+        "baseline": rounded(judged.baseline, 6),
+        "limit": rounded(judged.limit, 6),
         "worstWindowS": None if judged.window is None else list(judged.window),
         "text": judged.text,
     }
@@ -194,11 +189,3 @@ def _generator(result: RunResult) -> dict[str, Any]:
         "limits": {"lagP99Ms": LAG_LIMIT_S * 1000, "cpuShare": CPU_LIMIT, "descriptorShare": DESCRIPTOR_LIMIT},
         "reasons": [reason for fit in fitness for reason in fit.reasons],
     }
-
-
-def _ms(value_s: float | None) -> float | None:
-    return None if value_s is None else round(value_s * 1000, 3)
-
-
-def _rounded(value: float | None, places: int) -> float | None:
-    return None if value is None else round(value, places)

@@ -9,7 +9,7 @@ NOTHING = "\N{EN DASH}"
 """Stands where there is no number."""
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&#])")
-_NUMBER = re.compile(rf"-?[\d,.]+(?: %)?|{NOTHING}")
+_NUMBER = re.compile(rf"[-+]?[\d,.]+(?: %)?|{NOTHING}")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -35,6 +35,11 @@ def ms(duration_s: float | None) -> str:
 def percent(share: float | None) -> str:
     """A share as a percentage with three significant digits."""
     return NOTHING if share is None else f"{three_digits(share * 100)} %"
+
+
+def change(share: float | None) -> str:
+    """A relative change as a percentage with its sign: +12.0 %."""
+    return NOTHING if share is None else f"{'+' if share > 0 else ''}{percent(share)}"
 
 
 def duration(seconds: float) -> str:

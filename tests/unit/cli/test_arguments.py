@@ -88,6 +88,7 @@ def test_worker_is_one_process_unless_it_is_told_otherwise():
     options = parser().parse_args(["worker", "run-1"])
     assert (options.run_id, options.processes, options.parent) == ("run-1", 1, None)
     assert parser().parse_args(["worker", "run-1", "--processes", "4"]).processes == 4
+    assert parser().parse_args(["worker"]).run_id == ""
 
 
 @pytest.mark.parametrize("given", ["0", "65", "two", "-1"])
@@ -97,3 +98,10 @@ def test_worker_needs_a_number_of_processes(given, capsys):
         parser().parse_args(["worker", "run-1", "--processes", given])
     assert refused.value.code == 2
     assert "1 to 64 processes" in capsys.readouterr().err
+
+
+def test_compare_may_name_the_other_run():
+    """Without one it is the run's baseline."""
+    given = parser().parse_args(["compare", "run-2", "--to", "name:nightly"])
+    assert (given.command, given.run_id, given.to) == ("compare", "run-2", "name:nightly")
+    assert parser().parse_args(["compare", "run-2"]).to is None

@@ -58,10 +58,9 @@ def test_emulator_facts_hold_how_devices_reach_dps():
 
 def test_callers_environment_goes_through():
     """Targets and secrets of the caller reach the host."""
-    told = environment({"PROVISIONING_HOST": "dps.example", "STATE_KEY": "mine", "RUN_SCHEDULE": "0 0 * * * *"})
+    told = environment({"PROVISIONING_HOST": "dps.example", "STATE_KEY": "mine"})
     assert told["PROVISIONING_HOST"] == "dps.example"
     assert told["STATE_KEY"] == "mine"
-    assert told["RUN_SCHEDULE"] == "0 0 * * * *"
 
 
 def test_state_is_kept_by_azurite_whatever_the_caller_has():

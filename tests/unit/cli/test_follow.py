@@ -72,6 +72,15 @@ def test_follow_shows_every_view_until_the_run_is_finished():
     assert watch.screen.views == [RUNNING, RUNNING, FINISHED]
 
 
+def test_follow_waits_until_the_devices_are_cleaned_up():
+    """Whoever follows may be about to end the services; a wish to stop ends that wait, too."""
+    cleaning = {**FINISHED, "cleanup": {"isOver": False}}
+    cleaned = {**FINISHED, "cleanup": {"isOver": True}}
+    assert follow(watching(Script(RUNNING, cleaning, cleaning, cleaned)), "run-1") == cleaned
+    assert follow(watching(Script({**FINISHED, "cleanup": None})), "run-1") == {**FINISHED, "cleanup": None}
+    assert follow(watching(Script(cleaning), asked=lambda: 1), "run-1") == cleaning
+
+
 def test_wish_to_stop_cancels_once_and_waits_for_the_end():
     """The run drains, and is followed until it has."""
     api = Script(RUNNING, RUNNING, RUNNING, RUNNING, FINISHED)

@@ -6,7 +6,6 @@ import pytest
 
 from engine.cli.specs import BUILT_IN, beneath, put
 from engine.plan.estimate import estimate
-from engine.plan.spec.built import not_built
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.scenario import Scenario
 from engine.plan.target import parse_targets
@@ -22,7 +21,6 @@ def test_built_in_run_is_accepted_small_and_has_several_batches(scenario):
     body = json.dumps(beneath({"scenario": scenario.value})).encode()
     spec = parse_spec(body, profiles=TARGETS, max_devices=100_000, seed=1, now=0.0)
     target = TARGETS.by_name["local"]
-    assert not_built(spec) == []
     foreseen = estimate(spec, target)
     searches = scenario is Scenario.CERT_THROTTLE
     assert foreseen.batches > 1 or searches

@@ -111,6 +111,27 @@ def test_thresholds_say_what_was_found():
     assert ["cert.issued", "count>1", "held", "found", "12"] in rows
 
 
+def test_thresholds_that_were_skipped_say_why():
+    """Neither held nor failed, and not counted among those that held."""
+    one = {"metric": "cert.issued", "expr": "avg<=1.2*baseline", "ok": None}
+    one["text"] = "cert.issued avg<=1.2*baseline: skipped, there is no baseline"
+    rows = [line.split() for line in drawn({**SUMMARY, "thresholds": [one]})]
+    assert ["cert.issued", "avg<=1.2*baseline", "skipped", "there", "is", "no", "baseline"] in rows
+    passed = {**SUMMARY, "verdict": "passed", "exitCode": 0, "reasons": []}
+    assert summary.verdict_line({**passed, "thresholds": [one]}).endswith("nothing spoke against it")
+    assert summary.verdict_line({**passed, "thresholds": [one, *SUMMARY["thresholds"]]}).endswith(
+        "all 2 thresholds held"
+    )
+
+
+def test_comparison_is_one_line(comparison):
+    """What became of the main operation; a run without a baseline says nothing."""
+    lines = drawn({**SUMMARY, "comparison": comparison})
+    told = "compared with run old: cert.issued rate/s 0.300 after 0.200 (+50.0 %), p50 ms ? 300 after 200 (+50.0 %)"
+    assert f"{told}; all" in " ".join(lines)
+    assert not any("compared with" in line for line in drawn(SUMMARY))
+
+
 def test_conservation_is_said_to_hold():
     """The rule is spelled out, with how many operations it was checked for."""
     rule = "due = started + dropped; started = ok + failed + late + lost + cancelled"

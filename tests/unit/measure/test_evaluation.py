@@ -1,7 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import Outcome
 from engine.measure.evaluation import LOAD, Judged, breached, judge_threshold, judged_phases, spent_s
+from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample, Series
 from engine.measure.threshold import parse_threshold
@@ -39,10 +42,18 @@ def _steps(*tooks_s: float) -> Timeline:
 
 
 def _judge(
-    timeline: Timeline, expr: str, *, metric: str = "hub.connect", window_s: float | None = None, delay_s: float = 0.0
+    timeline: Timeline,
+    expr: str,
+    *,
+    metric: str = "hub.connect",
+    window_s: float | None = None,
+    delay_s: float = 0.0,
+    before: Timeline | None = None,
 ) -> Judged:
+    """The judgement; before is what the baseline measured."""
     threshold = parse_threshold(metric, expr, window_s=window_s, delay_s=delay_s)
-    return judge_threshold(threshold, timeline, durations_s=DURATIONS_S)
+    baseline = None if before is None else Measured(before, DURATIONS_S)
+    return judge_threshold(threshold, timeline, durations_s=DURATIONS_S, baseline=baseline)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +144,95 @@ def test_judge_threshold_has_no_rate_without_time() -> None:
     assert judge_threshold(threshold, timeline, durations_s={}).text.endswith("no data")
 
 
-def test_judge_threshold_fails_without_a_baseline() -> None:
-    """A comparison with another run needs another run."""
-    judged = _judge(_steps(0.1), "avg<=1.2*baseline")
-    assert not judged.is_ok
-    assert judged.text == "hub.connect avg<=1.2*baseline: there is no baseline to compare with"
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [(None, "skipped, there is no baseline"), (Timeline(10), "skipped, the baseline has no data")],
+)
+def test_judge_threshold_skips_what_it_cannot_compare(before: Timeline | None, why: str) -> None:
+    """Without a number to compare with a threshold does not fail, and has not held: it was not judged."""
+    judged = _judge(_steps(0.1), "avg<=1.2*baseline", before=before)
+    assert (judged.is_ok, judged.is_skipped, judged.value) == (True, True, None)
+    assert (judged.baseline, judged.limit) == (None, None)
+    assert judged.text == f"hub.connect avg<=1.2*baseline: {why}"
+
+
+def test_judge_threshold_compares_with_the_baseline() -> None:
+    """The limit is a multiple of the baseline's number; the text tells both."""
+    judged = _judge(_steps(0.25), "max<=1.5*baseline", before=_steps(0.2))
+    assert (judged.is_ok, judged.value, judged.baseline) == (True, 250.0, 200.0)
+    assert judged.limit == pytest.approx(300.0)
+    told = "found 250 ms; the baseline had 200 ms, so the limit is 300 ms"
+    assert judged.text == f"hub.connect max<=1.5*baseline: {told}"
+    assert not _judge(_steps(0.31), "max<=1.5*baseline", before=_steps(0.2)).is_ok
+
+
+def test_judged_threshold_without_a_baseline_has_its_own_limit() -> None:
+    """What was compared with is the expression's number."""
+    assert _judge(_steps(0.25), "max<=250").limit == 250.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "expr", "baseline"),
+    [
+        ("hub.connect", "count>=2*baseline", 4.0),
+        ("hub.connect", "rate>=2*baseline", 4 / 60),
+        ("hub.connect", "fail_rate<=2*baseline", 2 / 4),
+        ("hub.connect:server", "share<=2*baseline", 1 / 5),
+        ("hub.connect:server", "count<=2*baseline", 1.0),
+        ("hub.connect:throttled", "count==2*baseline", 0.0),
+        ("hub.connect.tls", "max<=2*baseline", 100.0),
+        ("hub.connect@actual", "max<=2*baseline", 200.0),
+    ],
+)
+def test_judge_threshold_compares_every_kind_of_number(metric: str, expr: str, baseline: float) -> None:
+    """Counts, rates and shares of another run are limits as latencies are: two ok, one server, one lost, one drop."""
+    before = Timeline(10)
+    for at, outcome in enumerate((Outcome.OK, Outcome.OK, Outcome.SERVER, Outcome.LOST, Outcome.DROPPED)):
+        _add(before, float(at), outcome, took_s=0.2)
+    assert _judge(_steps(0.1), expr, metric=metric, before=before).baseline == pytest.approx(baseline)
+
+
+def test_judge_threshold_compares_windows_with_the_baselines_whole_load() -> None:
+    """Each window is held against what all of the baseline's load makes."""
+    judged = _judge(_steps(0.1, 0.5, 0.1), "max<=1*baseline", window_s=10, before=_steps(0.1, 0.2, 0.4))
+    assert (judged.is_ok, judged.baseline, judged.window) == (False, 400.0, (10.0, 20.0))
+    assert judged.text.endswith(
+        "found 500 ms in 10 … 20 s, the worst of 3 windows, 1 of which failed; "
+        "the baseline had 400 ms, so the limit is 400 ms"
+    )
+
+
+def test_judge_threshold_leaves_out_the_baselines_begin_too() -> None:
+    """What the delay forgives here it does not grant there."""
+    judged = _judge(_steps(0.9, 0.1), "max<=1*baseline", delay_s=10, before=_steps(0.9, 0.1))
+    assert (judged.is_ok, judged.value, judged.baseline) == (True, 100.0, 100.0)
+    assert _judge(_steps(0.1, 0.1), "max<=1*baseline", delay_s=10, before=_steps(0.1)).is_skipped
+
+
+def test_judge_threshold_finds_the_worst_window_for_the_limit_that_came_of_the_baseline() -> None:
+    """How far a window is off is measured from the limit, not from the factor before it."""
+    judged = _judge(_steps(0.1, 0.01), "max==1*baseline", window_s=10, before=_steps(0.08))
+    assert (judged.is_ok, judged.value) == (False, 10.0)
+    judged = _judge(_steps(0.1, 0.01), "max!=1*baseline", window_s=10, before=_steps(0.08))
+    assert (judged.is_ok, judged.value) == (True, 100.0)
+
+
+def test_judge_threshold_without_data_fails_beside_a_baseline() -> None:
+    """The baseline measured it, this run did not."""
+    judged = _judge(Timeline(10), "max<=2*baseline", before=_steps(0.1))
+    assert (judged.is_ok, judged.is_skipped, judged.value, judged.baseline) == (False, False, None, 100.0)
+
+
+@given(
+    st.lists(st.floats(0.001, 5.0), min_size=1, max_size=6), st.sampled_from(["p(50)", "p(95)", "avg", "count", "rate"])
+)
+def test_run_is_as_good_as_itself(tooks_s: list[float], aggregate: str) -> None:
+    """Compared with itself every number is exactly its own limit, and a stricter factor fails."""
+    timeline = _steps(*tooks_s)
+    judged = _judge(timeline, f"{aggregate}==1*baseline", before=timeline)
+    assert judged.is_ok
+    assert judged.value == judged.baseline
+    assert not _judge(timeline, f"{aggregate}<0.999*baseline", before=timeline).is_ok
 
 
 def test_judge_threshold_looks_at_every_window() -> None:
@@ -269,3 +364,13 @@ def test_breached_leaves_out_what_holds_what_may_fail_and_what_has_no_data() -> 
         parse_threshold("cert.issued", "max<=5", abort_on_fail=True),
     ]
     assert breached(asked, _steps(0.9), now_s=10.0, durations_s={}) == []
+
+
+def test_breached_compares_with_the_baseline() -> None:
+    """A run that is slower than the last one by too much is stopped; without one there is nothing to stop it for."""
+    threshold = parse_threshold("hub.connect", "max<=2*baseline", abort_on_fail=True)
+    baseline = Measured(_steps(0.1), DURATIONS_S)
+    for took_s, stops in ((0.15, False), (0.9, True)):
+        found = breached([threshold], _steps(took_s), now_s=10.0, durations_s={}, baseline=baseline)
+        assert bool(found) is stops
+    assert breached([threshold], _steps(0.9), now_s=10.0, durations_s={}) == []

@@ -184,3 +184,44 @@ def test_decode_refuses_what_encode_never_makes(document: dict) -> None:
     """Garbage is refused with one documented error."""
     with pytest.raises(NotATally):
         Timeline.decode(encode(document))
+
+
+def _filled(*at: float) -> Timeline:
+    timeline = Timeline(10)
+    for each in at:
+        timeline.begin(CONNECT, each)
+    return timeline
+
+
+def test_fold_makes_one_window_of_many() -> None:
+    """Those outside stay as they are, the total is the same, and nothing is made of nothing."""
+    timeline = _filled(-5.0, 5.0, 15.0, 25.0, 35.0, 45.0)
+    total = timeline.total().encode()
+    timeline.fold(1, 4)
+    assert {index: tally.series[CONNECT].due for index, tally in timeline.windows.items()} == {-1: 1, 0: 1, 1: 3, 4: 1}
+    assert timeline.total().encode() == total
+    timeline.fold(9, 12)
+    timeline.fold(4, 2)
+    assert sorted(timeline.windows) == [-1, 0, 1, 4]
+    gap = _filled(25.0)
+    gap.fold(1, 4)
+    assert sorted(gap.windows) == [1]
+
+
+def test_split_pieces_are_the_whole() -> None:
+    """Each of so many windows, below zero too; changing one changes nothing else."""
+    timeline = _filled(-15.0, -5.0, 5.0, 25.0, 75.0)
+    pieces = timeline.split(3)
+    assert {place: sorted(piece.windows) for place, piece in pieces.items()} == {-1: [-2, -1], 0: [0, 2], 2: [7]}
+    assert _merged(*pieces.values()).encode() == timeline.encode()
+    pieces[0].begin(CONNECT, 5.0)
+    assert timeline.windows[0].series[CONNECT].due == 1
+
+
+def test_until_is_what_lies_before() -> None:
+    """Up to a last window, which is there; changing it changes nothing else."""
+    timeline = _filled(5.0, 15.0, 95.0)
+    cut = timeline.until(5)
+    assert sorted(cut.windows) == [0, 1, 4]
+    cut.begin(CONNECT, 5.0)
+    assert timeline.windows[0].series[CONNECT].due == 1

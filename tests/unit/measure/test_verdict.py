@@ -2,6 +2,7 @@ import pytest
 
 from engine.errors import Outcome
 from engine.measure.health import Health
+from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample, Series
 from engine.measure.tally import Tally
@@ -192,6 +193,36 @@ def test_judge_warns_nobody_of_what_the_run_is_there_to_provoke(outcomes: list[O
     if Outcome.THROTTLED in outcomes:
         judgement = judge([parse_threshold("cert.issued:throttled", "count==0")], evidence, Ending())
         assert judgement.verdict is Verdict.FAILED
+
+
+COMPARED = parse_threshold("cert.issued", "max<=1.1*baseline")
+
+
+def test_judge_compares_with_the_baseline() -> None:
+    """A run that is worse than the one before by too much has failed, with the reason in numbers."""
+    before = Measured(_timeline(Outcome.OK), DURATIONS_S)
+    slower = Timeline(10)
+    slower.begin(SERIES, 1.0)
+    slower.settle(Sample(SERIES, 1.0, 1.0, 2.0, Outcome.OK))
+    judgement = judge([COMPARED], _evidence(slower, baseline=before), Ending())
+    told = "found 1000 ms; the baseline had 200 ms, so the limit is 220 ms"
+    assert judgement.reasons == (Reason(Verdict.FAILED, f"cert.issued max<=1.1*baseline: {told}"),)
+    assert judge([COMPARED], _evidence(baseline=before), Ending()).verdict is Verdict.PASSED
+
+
+def test_judge_warns_of_what_it_skipped() -> None:
+    """The first run of its kind passes, and says that nothing was compared."""
+    judgement = judge([HOLDS, COMPARED], _evidence(), Ending())
+    skipped = "cert.issued max<=1.1*baseline: skipped, there is no baseline"
+    assert (judgement.verdict, judgement.warnings) == (Verdict.PASSED, (skipped,))
+
+
+def test_judge_falls_back_to_default_warnings_when_it_skipped_everything() -> None:
+    """A run of which no threshold was judged is looked at as one without any."""
+    judgement = judge([COMPARED], _evidence(_timeline(Outcome.OK, Outcome.SERVER)), Ending())
+    skipped, default = judgement.warnings
+    assert skipped.endswith("skipped, there is no baseline")
+    assert default.startswith("cert.issued: 50 % failed")
 
 
 def test_judge_leaves_default_warnings_to_thresholds() -> None:

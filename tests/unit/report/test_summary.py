@@ -3,7 +3,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.report.results import RunResult
-from engine.report.summary import SCHEMA_VERSION, failures, percentile_name, summary
+from engine.report.summary import SCHEMA_VERSION, failures, summary
 
 
 def test_summary_of_a_troubled_run(troubled: RunResult, golden: Callable[[str, str], None]) -> None:
@@ -44,8 +44,3 @@ def test_failures_come_most_frequent_first(troubled: RunResult) -> None:
     assert found[0] == ("cert.issued", "throttled", "429002", 2)
     assert [group["blame"] for group in failures(troubled) if group["outcome"] == "timeout"] == ["network"]
     assert {outcome for _, outcome, _, _ in found} == {"throttled", "server", "late", "lost", "timeout"}
-
-
-def test_percentile_name_is_short() -> None:
-    """50 is p50 and 99.9 is p99.9."""
-    assert (percentile_name(50.0), percentile_name(99.9)) == ("p50", "p99.9")

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.report.units import NOTHING, cell, count, duration, instant, ms, percent, table, three_digits
+from engine.report.units import NOTHING, cell, change, count, duration, instant, ms, percent, table, three_digits
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,16 @@ def test_table_aligns_numbers_right() -> None:
     lines = table(("a", "b", "c", "d"), [("x", "1,234.5", "-1.0 %", "1 more"), ("2", NOTHING, NOTHING, NOTHING)])
     assert lines[1] == "| --- | ---: | ---: | --- |"
     assert (lines[0], lines[3]) == ("| a | b | c | d |", f"| 2 | {NOTHING} | {NOTHING} | {NOTHING} |")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.12, "+12.0 %"), (-0.5, "-50.0 %"), (0.0, "0 %"), (None, NOTHING), (12.5, "+1,250 %")]
+)
+def test_change_has_a_sign(share: float | None, text: str) -> None:
+    """More is plus, less is minus, the same is neither."""
+    assert change(share) == text
+
+
+def test_table_aligns_changes_as_numbers() -> None:
+    """A sign does not make a number a word."""
+    assert table(("change",), [("+12.0 %",), ("-3.00 %",)])[1] == "| ---: |"
