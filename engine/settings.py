@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +23,20 @@ _PROVISIONING: Final = {name: name for name in ("PROVISIONING_HOST", "PROVISIONI
 _EMULATOR: Final = {name: name for name in ("LOCAL_EMULATOR", "LOCAL_GROUP_KEY")}
 _STORES: Final = ("STORAGE_ACCOUNT_URL", "STORAGE_CONN_STR", "LOCAL_STORE")
 _WORKERS: Final = "LOCAL_WORKERS"
+_JOB: Final = "BATCH_JOB"
 _LOCAL_STORES: Final = ("STORAGE_CONN_STR", "LOCAL_STORE")
 _FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _CONTAINER: Final = "(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
 _PREFIX: Final = "[A-Za-z0-9._:-]+(?:/[A-Za-z0-9._:-]+)*"
 _HOST: Final = r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
-_SCHEDULE: Final = r"\S+(?:\s+\S+){4,5}"
+_JOB_ID: Final = (
+    r"(?i:/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[\w.()-]{1,90}"
+    r"/providers/Microsoft\.App/jobs/[a-z][a-z0-9-]{0,30}[a-z0-9])"
+)
+"""Source: Azure, "Naming rules and restrictions for Azure resources": resourceGroups; Container Apps jobs."""
+
+_AUTH: Final = ("key", "entra")
+_PRINCIPAL: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,16 @@ class Settings:
     """What the environment says. Secrets and connection strings are left out of the repr.
 
     Of the three places to keep state exactly one is set: local_store (a directory), storage_conn_str (Azurite) or
-    storage_account_url (Azure, by managed identity). targets, local_emulator and scheduled_spec are JSON texts,
+    storage_account_url (Azure, by managed identity). targets and local_emulator are JSON texts,
     "" when there are none; allowed_hosts empty means `local` only. local_workers is the folder for the messages of
-    worker processes on this machine, "" where there may be none.
+    worker processes on this machine, "" where there may be none; batch_job the resource id of the Container Apps job
+    that runs them in Azure, "" where there is none; not both. state_key_old is the state key before, which may still
+    open what it wrapped, b"" where there is none. api_auth is key or entra; allowed_principals empty means everybody of
+    the tenant.
     """
 
     state_key: bytes = field(repr=False)
+    state_key_old: bytes = field(default=b"", repr=False)
     storage_conn_str: str = field(default="", repr=False)
     storage_account_url: str = ""
     local_store: str = ""
@@ -62,18 +74,20 @@ class Settings:
     max_devices: int = 100_000
     min_file_descriptors: int = 65_536
     strict_fd_check: bool = False
-    run_schedule: str = ""
-    scheduled_spec: str = ""
+    retention_days: int = 0
     claim_lease_s: float = 30.0
     local_workers: str = ""
+    batch_job: str = ""
     azure_client_id: str = ""
+    api_auth: str = "key"
+    allowed_principals: tuple[str, ...] = ()
     is_in_azure: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """The settings of an environment. Raises SettingsError with every variable that is missing or wrong."""
         reader = _Reader(environ)
-        fields = {**_storage(reader), **_targets(reader), **_running(reader)}
+        fields = {**_storage(reader), **_targets(reader), **_running(reader), **_access(reader)}
         if reader.problems:
             raise SettingsError(reader.problems)
         return cls(**fields)
@@ -100,7 +114,8 @@ def _storage(reader: "_Reader") -> dict[str, Any]:
         if name in given and is_in_azure(reader.environ):
             reader.problems[name] = "refused in Azure: use STORAGE_ACCOUNT_URL and a managed identity"
     return {
-        "state_key": reader.state_key("STATE_KEY"),
+        "state_key": reader.state_key("STATE_KEY", needed=True),
+        "state_key_old": reader.state_key("STATE_KEY_OLD", needed=False),
         "storage_conn_str": reader.text("STORAGE_CONN_STR"),
         "storage_account_url": reader.url("STORAGE_ACCOUNT_URL"),
         "local_store": reader.text("LOCAL_STORE"),
@@ -117,6 +132,10 @@ def _targets(reader: "_Reader") -> dict[str, Any]:
     provisioning = reader.group(_PROVISIONING, "the target profile env")
     if reader.text("LOCAL_EMULATOR"):
         reader.group(_EMULATOR, "the target profile local")
+        if is_in_azure(reader.environ):
+            reader.problems["LOCAL_EMULATOR"] = (
+                "refused in Azure: the emulator, and what it is exempt from, are not there"
+            )
     return {
         "provisioning_host": provisioning.get("PROVISIONING_HOST", ""),
         "provisioning_idscope": provisioning.get("PROVISIONING_IDSCOPE", ""),
@@ -133,19 +152,34 @@ def _targets(reader: "_Reader") -> dict[str, Any]:
 
 def _running(reader: "_Reader") -> dict[str, Any]:
     """How large runs may be, and how they are started and kept alive."""
-    schedule = "an NCRONTAB expression of five or six fields"
     if reader.text(_WORKERS) and is_in_azure(reader.environ):
-        reader.problems[_WORKERS] = "refused in Azure: workers run on a machine of their own there"
+        reader.problems[_WORKERS] = f"refused in Azure: workers run on a machine of their own there, see {_JOB}"
+    elif reader.text(_WORKERS) and reader.text(_JOB):
+        reader.problems[_JOB] = f"expected at most one of {_WORKERS} and {_JOB} as the place of workers, found both"
     return {
         "max_devices": reader.number("MAX_DEVICES", 100_000, most=10_000_000),
         "min_file_descriptors": reader.number("MIN_FILE_DESCRIPTORS", 65_536, most=2**31 - 1),
         "strict_fd_check": reader.flag("STRICT_FD_CHECK"),
-        "run_schedule": reader.checked("RUN_SCHEDULE", "", pattern=_SCHEDULE, expected=schedule),
-        "scheduled_spec": reader.json("SCHEDULED_SPEC"),
+        "retention_days": reader.number("RETENTION_DAYS", 0, least=0, most=3650),
         "local_workers": reader.text(_WORKERS),
+        "batch_job": reader.job(_JOB),
         "claim_lease_s": reader.seconds("CLAIM_LEASE", "30s", least_s=5, most_s=600),
         "is_in_azure": is_in_azure(reader.environ),
     }
+
+
+def _access(reader: "_Reader") -> dict[str, Any]:
+    """Who may call the API.
+
+    Source: App Service, "Environment variables and app settings", authentication: WEBSITE_AUTH_ENABLED.
+    """
+    found = reader.word("API_AUTH", _AUTH)
+    is_guarded = is_in_azure(reader.environ) and reader.text("WEBSITE_AUTH_ENABLED").lower() == "true"
+    answers = not reader.text("CONTAINER_APP_JOB_NAME")  # a worker has no API that could be open
+    if found == "entra" and answers and not is_guarded:
+        # Nobody else takes away the headers that name a principal: whoever likes could send them.
+        reader.problems["API_AUTH"] = "entra needs App Service authentication, and WEBSITE_AUTH_ENABLED is not True"
+    return {"api_auth": found, "allowed_principals": reader.principals("ALLOWED_PRINCIPALS")}
 
 
 class _Reader:
@@ -181,9 +215,16 @@ class _Reader:
         """What the names of blobs begin with."""
         return self.checked(name, default, pattern=_PREFIX, expected="words of letters, digits, ., _, : and -")
 
-    def state_key(self, name: str) -> bytes:
-        """The key that wraps device keys at rest."""
+    def job(self, name: str) -> str:
+        """The resource id of a Container Apps job."""
+        form = "/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.App/jobs/{job}"
+        return self.checked(name, "", pattern=_JOB_ID, expected=f"a resource id of the form {form}")
+
+    def state_key(self, name: str, *, needed: bool) -> bytes:
+        """A key that wraps device keys at rest, b"" where it is missing."""
         value = self.text(name)
+        if not value and not needed:
+            return b""
         if not value:
             self.problems[name] = f"missing: base64 of {STATE_KEY_BYTES} bytes that wrap device keys at rest"
             return b""
@@ -199,6 +240,20 @@ class _Reader:
             self._decode(name, value)
         return value
 
+    def word(self, name: str, words: Sequence[str]) -> str:
+        """One of these words, the first when it is missing."""
+        value = self.text(name).lower() or words[0]
+        if value not in words:
+            self.problems[name] = f"expected {' or '.join(words)}, found {value!r}"
+        return value
+
+    def principals(self, name: str) -> tuple[str, ...]:
+        """Ids of principals in lower case, separated by commas or blanks."""
+        found = tuple(self.text(name).lower().replace(",", " ").split())
+        if wrong := [principal for principal in found if not re.fullmatch(_PRINCIPAL, principal)]:
+            self.problems[name] = f"expected object or application ids, which are GUIDs, found {', '.join(wrong)}"
+        return found
+
     def flag(self, name: str) -> bool:
         """A yes or no, false when it is missing."""
         value = self.text(name).lower() or "false"
@@ -206,12 +261,12 @@ class _Reader:
             self.problems[name] = f"expected true or false, found {value!r}"
         return _FLAGS.get(value, False)
 
-    def number(self, name: str, default: int, *, most: int) -> int:
-        """A whole number from 1 to most."""
+    def number(self, name: str, default: int, *, least: int = 1, most: int) -> int:
+        """A whole number from least to most."""
         value = self.text(name) or str(default)
-        number = int(value) if re.fullmatch("[0-9]{1,12}", value) else 0
-        if not 1 <= number <= most:
-            self.problems[name] = f"expected a whole number from 1 to {most}, found {value!r}"
+        number = int(value) if re.fullmatch("[0-9]{1,12}", value) else -1
+        if not least <= number <= most:
+            self.problems[name] = f"expected a whole number from {least} to {most}, found {value!r}"
         return number
 
     def seconds(self, name: str, default: str, *, least_s: int, most_s: int) -> float:

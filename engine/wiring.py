@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -25,17 +26,24 @@ from engine.adapters.counters import read_counters
 from engine.adapters.descriptors import raise_descriptors
 from engine.adapters.directory import DirectoryStore
 from engine.adapters.durable import DurableOrchestration
+from engine.adapters.jobs.launcher import ContainerAppsLauncher
 from engine.adapters.net.wire import EpollWire
 from engine.adapters.processes import LocalLauncher
 from engine.adapters.secrets import EnvironmentSecrets
 from engine.adapters.tokens import TokenKeeper
-from engine.errors import LaunchError, Problem, SettingsError, SpecError
+from engine.device.bundle import WrappingKey
+from engine.errors import HarnessError, LaunchError, Problem, SettingsError, SpecError
 from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Target, Targets, env_profile, parse_targets
 from engine.ports import Clock, Launcher, Secrets, Store, Wire
-from engine.protocol import adr
-from engine.run import answers, schedules, workflow
+from engine.protocol import adr, dps_service
+from engine.run import answers, workflow
+from engine.run import tick as ticking
+from engine.run.access import Access, Guard, admit
 from engine.run.means import Means
+from engine.run.orchestration import Ask, Orchestration
 from engine.settings import Settings
+
+type Orchestrator = Callable[[Orchestration, Mapping[str, Any]], Ask]
 
 SEED_BITS = 53
 
@@ -72,6 +80,7 @@ def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
     targets = make_targets(settings)
     clock = SystemClock()
     vault = EnvironmentSecrets(environ, base64=_secret_variables(targets))
+    tokens = _Tokens(settings, vault, clock)
     store = _store(settings, settings.storage_container_name)
     return Means(
         store=store,
@@ -82,19 +91,21 @@ def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
         wire=_wire,
         descriptors=raise_descriptors,
         counters=read_counters,
-        tokens=_Tokens(settings, vault, clock).of,
-        wrapping_key=settings.state_key,
+        tokens=tokens.of,
+        service_tokens=tokens.for_services,
+        wrapping_key=WrappingKey(settings.state_key, settings.state_key_old),
         counter_prefix=settings.counter_blob_prefix,
         data_prefix=settings.device_data_blob_prefix,
         lease_s=settings.claim_lease_s,
         max_devices=settings.max_devices,
         min_descriptors=settings.min_file_descriptors,
         strict_descriptors=settings.strict_fd_check,
-        scheduled_spec=settings.scheduled_spec.encode() or None,
-        launcher=_launcher(settings, environ, store),
+        retention_days=settings.retention_days,
+        launcher=_launcher(settings, environ, store, clock),
         new_run_id=_new_run_id,
         new_holder=_new_holder,
         new_seed=lambda: secrets.randbits(SEED_BITS),
+        access=_access(settings),
     )
 
 
@@ -110,6 +121,16 @@ def make_targets(settings: Settings) -> Targets:
         )
     except SpecError as wrong:
         raise SettingsError(_by_variable(wrong.problems)) from wrong
+
+
+def auth_level(environ: Mapping[str, str]) -> func.AuthLevel:
+    """What the host asks of a request before it comes here: a function key, unless the platform checks tokens of Entra
+    ID. An app whose settings are wrong asks for the key, whatever they say."""
+    try:
+        is_entra = _access(Settings.from_env(environ)).guard is Guard.ENTRA
+    except SettingsError:
+        is_entra = False
+    return func.AuthLevel.ANONYMOUS if is_entra else func.AuthLevel.FUNCTION
 
 
 async def answer(
@@ -132,23 +153,28 @@ async def answer(
 
 
 async def tick(client: DurableFunctionsClient) -> None:
-    """What is due is started; what cannot be is logged."""
-    for found in await asyncio.to_thread(lambda: list(schedules.tick(means()))):
+    """What is due is started as soon as that is known; what cannot be is logged."""
+    due = await asyncio.to_thread(lambda: ticking.tick(means()))
+    while (found := await asyncio.to_thread(next, due, None)) is not None:
         if found.status >= HTTPStatus.BAD_REQUEST:
-            _log.error("the scheduled run was refused: %s", found.body.decode())
-        await _carry_out(found, client)
+            _log.error("what was due was refused: %s", found.body.decode())
+        try:
+            await _carry_out(found, client)
+        except LaunchError as failed:
+            _log.error("what was due was not started, the next tick will: %s", failed)
 
 
-def orchestrate(context: task.OrchestrationContext, order: Mapping[str, Any]) -> workflow.Ask:
-    """The orchestrator over Durable Functions."""
-    return workflow.orchestrate(DurableOrchestration(context), order)
+def orchestrate(asks: Orchestrator, context: task.OrchestrationContext, order: Mapping[str, Any]) -> Ask:
+    """An orchestrator over Durable Functions."""
+    return asks(DurableOrchestration(context), order)
 
 
 def _answered(handler: answers.Handler, asked: answers.Request) -> answers.Answer:
     try:
         found = means()
-    except SettingsError as wrong:
-        return answers.refusal(wrong)
+        asked = replace(asked, principal=admit(asked.headers, found.access))
+    except HarnessError as refused:
+        return answers.refusal(refused)
     return answers.answer(handler, asked, found)
 
 
@@ -157,6 +183,13 @@ async def _carry_out(found: answers.Answer, client: DurableFunctionsClient) -> N
         await functions.start(client, found.orchestrator, *found.start)
     if found.cancel is not None:
         await functions.tell(client, found.cancel, workflow.CANCEL)
+    for instance_id in found.purge:
+        await functions.purge(client, instance_id)
+
+
+def _access(settings: Settings) -> Access:
+    guard = Guard(settings.api_auth) if settings.is_in_azure else Guard.NONE
+    return Access(guard, frozenset(settings.allowed_principals))
 
 
 def _store(settings: Settings, container: str) -> Store:
@@ -167,11 +200,14 @@ def _store(settings: Settings, container: str) -> Store:
     return BlobStore.from_account_url(settings.storage_account_url, container, _credential(settings))
 
 
-def _launcher(settings: Settings, environ: Mapping[str, str], store: Store) -> Launcher | None:
+def _launcher(settings: Settings, environ: Mapping[str, str], store: Store, clock: Clock) -> Launcher | None:
     """Where the workers of the runner job run; None where that is not set up."""
+    if settings.batch_job:
+        return ContainerAppsLauncher(store, clock, job=settings.batch_job, credential=_credential(settings))
     if not settings.local_workers:
         return None
-    return LocalLauncher(store, WORKER, environ=environ, folder=ROOT, logs=Path(settings.local_workers))
+    logs = Path(settings.local_workers)
+    return LocalLauncher(store, clock, command=WORKER, environ=environ, folder=ROOT, logs=logs)
 
 
 def _credential(settings: Settings) -> ManagedIdentityCredential | DefaultAzureCredential:
@@ -180,7 +216,8 @@ def _credential(settings: Settings) -> ManagedIdentityCredential | DefaultAzureC
 
 
 class _Tokens:
-    """The tokens of device registries: the emulator's follows from its group key, Azure gives one per endpoint."""
+    """The tokens of device registries: the emulator's follows from its group key, Azure gives one per endpoint. And
+    that of the service API of provisioning services."""
 
     def __init__(self, settings: Settings, vault: Secrets, clock: Clock) -> None:
         self._settings, self._vault, self._clock = settings, vault, clock
@@ -193,7 +230,13 @@ class _Tokens:
         if target.is_local:
             token = adr.local_token(self._vault.read(LOCAL_SECRET))
             return lambda: token
-        scope = adr.token_scope(registry.endpoint)
+        return self._of_scope(adr.token_scope(registry.endpoint))
+
+    def for_services(self) -> Callable[[], str]:
+        """What shows the token of all provisioning services' service API. Raises SettingsError where there is none."""
+        return self._of_scope(dps_service.TOKEN_SCOPE)
+
+    def _of_scope(self, scope: str) -> Callable[[], str]:
         if scope not in self._keepers:
             self._keepers.setdefault(scope, TokenKeeper(_credential(self._settings), scope, self._clock))
         self._keepers[scope].open()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from engine.errors import HarnessError, RunRefused, SettingsError, SpecError
@@ -13,18 +14,25 @@ RETRY_AFTER_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came in; header names in lower case. run_id and name are from the path, "" where it has none."""
+    """What came in; header names in lower case. run_id and name are from the path, "" where it has none.
+
+    principal is who asks, as far as that is known (see `access.admit`).
+    """
 
     body: bytes = b""
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
     name: str = ""
+    principal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes out. start is the instance to start of an orchestrator (its id and order), cancel the one to tell."""
+    """What goes out. start is the instance to start of an orchestrator (its id and order), cancel the one to tell.
+
+    purge are instances that have ended, of which nothing is to be left.
+    """
 
     status: int
     body: bytes
@@ -33,6 +41,7 @@ class Answer:
     start: tuple[str, Mapping[str, Any]] | None = None
     orchestrator: str = "run"
     cancel: str | None = None
+    purge: tuple[str, ...] = ()
 
 
 type Handler = Callable[[Request, Means], Answer]
@@ -60,13 +69,14 @@ def as_json(
 
 _STATUS: Mapping[str, int] = {
     "spec-invalid": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
     "not-found": 404,
     "illegal-move": 409,
     "overlap": 409,
     "key-reused": 409,
     "in-use": 409,
     "too-large": 413,
-    "not-built": 422,
     "over-quota": 422,
     "over-budget": 422,
     "blocked": 422,
@@ -93,8 +103,16 @@ def refusal(error: HarnessError) -> Answer:
             message = f"the server's settings are missing or wrong: {', '.join(error.problems)}"
         case RunRefused():
             code = error.reason
-            limit = {"name": error.limit, "value": error.value, "need": error.need, "unit": error.unit}
+            limit = {
+                "name": error.limit,
+                "value": error.value,
+                "need": error.need,
+                "unit": error.unit,
+                "source": error.source,
+            }
             more = {"limit": limit} if error.limit else {}
     status = _STATUS.get(code, 500)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _TRY_LATER else {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers = {"WWW-Authenticate": "Bearer"}  # RFC 9110, section 11.6.1: a 401 says how to do it right
     return as_json(status, {"code": code, "message": message, "errors": errors, **more}, headers=headers)

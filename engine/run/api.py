@@ -11,24 +11,20 @@ from typing import Any
 
 from engine.errors import (
     IllegalMove,
-    NotBuilt,
     NotFound,
     Problem,
     RunRefused,
     SpecError,
 )
-from engine.plan.batches import plan_run
 from engine.plan.estimate import estimate
-from engine.plan.spec.built import not_built
-from engine.plan.spec.execution import Runner
 from engine.plan.spec.parse import parse_spec
-from engine.plan.spec.runspec import RunSpec
+from engine.plan.spec.runner import settled
 from engine.report.units import instant
 from engine.run import live, results, state
-from engine.run.activities import target_of
 from engine.run.answers import RETRY_AFTER_S, Answer, Request, as_json
+from engine.run.baseline import choose
 from engine.run.files import Submission, find_submission, write_submission
-from engine.run.means import Means
+from engine.run.means import Means, target_of
 from engine.run.search import parse_filter
 from engine.run.submission import digest, hold, new_state, reserve
 
@@ -40,17 +36,25 @@ def post_run(request: Request, means: Means) -> Answer:
     """POST /api/runs: the run is accepted and will be started; with dryRun=true nothing is."""
     run_id = _run_id(request, means)
     asked = _asked(run_id, request.body, means, like=find_submission(means.store, run_id))
-    foreseen = _foreseen(asked.spec, means)
+    foreseen = _foreseen(asked, means)
+    found, is_new = _opened(run_id, means), False
+    baseline = choose(means.store, asked.spec) if found is None else found.baseline
     if request.query.get("dryRun", "").lower() == "true":
         return as_json(200, foreseen)
-    found, is_new = _opened(run_id, means), False
     if found is None:
-        asked, found, is_new = _open(run_id, asked, request.body, means)
+        asked, found, is_new = _open(run_id, asked, request, means, baseline=baseline)
     starts = None
     if found.stage is state.Stage.ACCEPTED:
         hold(run_id, asked.spec, means)
         starts = (found.instance_id, order_of(found))
-    body = {"runId": run_id, "state": found.stage, **foreseen, "spec": asked.spec.echo(), "links": live.links(run_id)}
+    body = {
+        "runId": run_id,
+        "state": found.stage,
+        **foreseen,
+        "spec": asked.spec.echo(),
+        "baseline": found.baseline,
+        "links": live.links(run_id),
+    }
     headers = {"Location": f"/api/runs/{run_id}", "Retry-After": str(RETRY_AFTER_S)}
     return as_json(202 if is_new else 200, body, headers=headers, start=starts)
 
@@ -66,7 +70,7 @@ def get_runs(request: Request, means: Means) -> Answer:
     start = request.query.get("next")
     listed = state.list_runs(means.store)
     if start is not None:
-        _read(start, means)
+        read_run(start, means)
         listed = dropwhile(lambda found: found.run_id != start, listed)
     page = list(islice((found for found in listed if wanted.matches(found)), LIST_LIMIT + 1))
     following = page[LIST_LIMIT].run_id if len(page) > LIST_LIMIT else None
@@ -75,14 +79,14 @@ def get_runs(request: Request, means: Means) -> Answer:
 
 def get_run(request: Request, means: Means) -> Answer:
     """GET /api/runs/{id}: how it is doing."""
-    found = _read(request.run_id, means)
+    found = read_run(request.run_id, means)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if found.is_live else {}
     return as_json(200, live.look(request.run_id, found, means), headers=headers)
 
 
 def post_cancel(request: Request, means: Means) -> Answer:
     """POST /api/runs/{id}/cancel: the run drains; harmless when repeated."""
-    found = _read(request.run_id, means)
+    found = read_run(request.run_id, means)
     if found.is_live and found.stage is not state.Stage.MERGING:
         found = state.ask_cancel(means.store, request.run_id, now=means.clock.wall())
     elif found.cancel_requested_at is None:
@@ -96,8 +100,8 @@ def get_results(request: Request, means: Means) -> Answer:
     return _document(request, means, results.SUMMARY, "application/json")
 
 
-def get_timeline(request: Request, means: Means) -> Answer:
-    """GET /api/runs/{id}/timeline: timeline.csv, partial while the run goes on."""
+def get_intervals(request: Request, means: Means) -> Answer:
+    """GET /api/runs/{id}/intervals: timeline.csv, partial while the run goes on."""
     return _document(request, means, results.TIMELINE, "text/csv")
 
 
@@ -124,28 +128,20 @@ def _run_id(request: Request, means: Means) -> str:
 
 def _asked(run_id: str, body: bytes, means: Means, *, like: Submission | None) -> Submission:
     """What the body asks for. A key seen before must ask for the same again: what the body leaves open is taken from
-    what was asked then. Raises SpecError, NotBuilt, RunRefused."""
+    what was asked then. Raises SpecError, RunRefused."""
     seed, now = (means.new_seed(), means.clock.wall()) if like is None else (like.spec.random_seed, like.created)
     spec = parse_spec(body, profiles=means.targets, max_devices=means.max_devices, seed=seed, now=now)
-    if problems := [*not_built(spec), *_not_set_up(spec, means)]:
-        raise NotBuilt(problems)
     if like is not None and digest(like.spec) != digest(spec):
         raise RunRefused("key-reused", f"run {run_id} was started with another spec")
-    return Submission(spec, now)
+    has_jobs = means.launcher is not None
+    runner = settled(spec, has_jobs=has_jobs).execution.runner if like is None else like.runner
+    return Submission(spec, now, runner)
 
 
-def _not_set_up(spec: RunSpec, means: Means) -> list[Problem]:
-    """What this version can do, but not this server."""
-    if spec.execution.runner is not Runner.JOB or means.launcher is not None:
-        return []
-    return [Problem("/execution/runner", "a job runner is not set up here", f"{Runner.AUTO} | {Runner.ACTIVITY}")]
-
-
-def _foreseen(spec: RunSpec, means: Means) -> dict[str, Any]:
-    """The spec and what it comes to, planned as if its names were 0, 1, 2, … Raises RunRefused."""
-    target = target_of(spec, means)
-    plan_run(spec, run_id="foreseen", ranges=[(0, spec.devices.count)], target=target)
-    return {"spec": spec.echo(), "estimate": estimate(spec, target).to_json()}
+def _foreseen(asked: Submission, means: Means) -> dict[str, Any]:
+    """The spec and what it comes to. Raises RunRefused."""
+    found = estimate(asked.settled, target_of(asked.spec, means))
+    return {"spec": asked.spec.echo(), "estimate": found.to_json()}
 
 
 def _opened(run_id: str, means: Means) -> state.RunState | None:
@@ -155,7 +151,9 @@ def _opened(run_id: str, means: Means) -> state.RunState | None:
         return None
 
 
-def _open(run_id: str, asked: Submission, body: bytes, means: Means) -> tuple[Submission, state.RunState, bool]:
+def _open(
+    run_id: str, asked: Submission, request: Request, means: Means, *, baseline: str | None
+) -> tuple[Submission, state.RunState, bool]:
     """What was asked first, the run, and whether this request made it.
 
     Order matters here: names first, because they may be refused; then the spec, whose first writer wins; then the
@@ -164,11 +162,12 @@ def _open(run_id: str, asked: Submission, body: bytes, means: Means) -> tuple[Su
     reserve(run_id, asked.spec, means)
     kept = write_submission(means.store, run_id, asked)
     if kept != asked:
-        _asked(run_id, body, means, like=kept)
-    return kept, *state.open_run(means.store, new_state(run_id, kept))
+        _asked(run_id, request.body, means, like=kept)
+    return kept, *state.open_run(means.store, new_state(run_id, kept, request.principal, baseline=baseline))
 
 
-def _read(run_id: str, means: Means) -> state.RunState:
+def read_run(run_id: str, means: Means) -> state.RunState:
+    """The run's state. Raises NotFound, also for what cannot be a run id."""
     found = _opened(run_id, means) if _RUN_ID.fullmatch(run_id) else None
     if found is None:
         raise NotFound(f"run {run_id[:80]}", "there is none of that id")
@@ -185,10 +184,11 @@ def _listed(found: state.RunState) -> dict[str, Any]:
         "state": found.stage,
         "verdict": found.verdict,
         "created": instant(found.created),
+        "startedBy": found.started_by,
         "links": live.links(found.run_id),
     }
 
 
 def _document(request: Request, means: Means, name: str, content_type: str) -> Answer:
-    found = _read(request.run_id, means)
+    found = read_run(request.run_id, means)
     return Answer(200, results.document(found, name, means), content_type=content_type)

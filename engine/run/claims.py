@@ -1,16 +1,20 @@
 """Who drives a batch: a lease with a fencing token, one blob per batch.
 
-    nobody ── take ──▶ held, token 1 ── renew ──▶ held ── release ──▶ done, for ever
-                        │      ▲                   │
-                        │      └── take, token + 1 ┤ the lease ran out, or was given back
-                        └──────── give_back ───────┘
+    nobody ── take ──▶ held, token 1 ── renew ──▶ held ── release ──▶ done
+                        │      ▲                   │                    │
+                        │      ├── take, token + 1 ┤ the lease ran out, or was given back
+                        └──────│─ give_back ───────┘                    │
+                               └── take, token + 1, by a later attempt ─┘ unless it is whole
 
 A claim is created once and from then on changes only by compare-and-swap, so of two that take it one wins. A lease
 ends by the reader's wall clock, and only skew_s after the time written there: machines whose clocks differ by less
 never disagree about it. The holder stops earlier still, at must_stop_at of its own monotonic clock, unless it could
 renew. Whoever was frozen past all that (a paused machine) is kept out by its token: see `run/record.py`.
 
-A holder is one attempt, not one machine: an activity that is retried takes under a new name, and waits for the old
+A batch that is done is done for ever, or where its work was not finished (the run was cancelled, say) for this attempt
+of the run: the next attempt takes it as if its lease had run out.
+
+A holder is one try, not one machine: an activity that is retried takes under a new name, and waits for the old
 lease like anybody else. What proves a claim is its token.
 """
 
@@ -48,11 +52,12 @@ class Claim:
     taken_at: float
     expires_at: float
     must_stop_at: float
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a batch's claim stands for everybody else; neither held nor done is free to take.
+    """How a batch's claim stands for everybody else; neither held nor done is free to take, whole is done for ever.
 
     Every holder has another token and every renewal another expires_at, wall seconds: who differs from before lives.
     """
@@ -61,6 +66,7 @@ class Standing:
     expires_at: float = 0.0
     is_held: bool = False
     is_done: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class _Lease:
     taken_at: float
     expires_at: float
     done: bool = False
+    whole: bool = True
+    attempt: int = 1
     format: Literal[1] = 1
 
 
@@ -81,10 +89,10 @@ _LEASE = TypeAdapter(_Lease)
 
 
 class Claims:
-    """The claims of all batches in a store, on leases of lease_s seconds."""
+    """The claims of all batches in a store, on leases of lease_s seconds, in one attempt of their run."""
 
-    def __init__(self, store: Store, clock: Clock, lease_s: float, *, skew_s: float = SKEW_S) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store, clock: Clock, lease_s: float, *, attempt: int = 1, skew_s: float = SKEW_S) -> None:
+        self._store, self._clock, self._attempt = store, clock, attempt
         self._lease_s, self._skew_s = lease_s, skew_s
 
     def take(self, run_id: str, batch: int, holder: str) -> Claim | None:
@@ -94,13 +102,12 @@ class Claims:
         held = self._store.read(key)
         try:
             if held is None:
-                lease = _Lease(holder=holder, token=1, taken_at=wall, expires_at=wall + self._lease_s)
-                self._store.create(key, _encode(lease))
+                self._store.create(key, _encode(lease := self._lease(holder, 1, wall)))
             else:
                 found = _decode(key, held.body)
-                if found.done or wall < found.expires_at + self._skew_s:
+                if self._is_done(found) or self._is_held(found, wall):
                     return None
-                lease = _Lease(holder=holder, token=found.token + 1, taken_at=wall, expires_at=wall + self._lease_s)
+                lease = self._lease(holder, found.token + 1, wall)
                 self._store.replace(key, _encode(lease), held.version)
         except (AlreadyExists, VersionConflict):
             return None  # someone else was faster
@@ -112,9 +119,12 @@ class Claims:
         lease = self._change(claim, lambda found: replace(found, expires_at=wall + self._lease_s))
         return self._claim(claim.run_id, claim.batch, lease, asked_at=now)
 
-    def release(self, claim: Claim) -> None:
-        """Mark the batch done: it can never be claimed again. Raises ClaimLost when someone newer has it."""
-        self._change(claim, lambda found: replace(found, done=True))
+    def release(self, claim: Claim, *, whole: bool = True) -> None:
+        """Mark the batch done: it cannot be claimed again, unless by a later attempt where it is not whole.
+
+        Raises ClaimLost when someone newer has it.
+        """
+        self._change(claim, lambda found: replace(found, done=True, whole=whole))
 
     def give_back(self, claim: Claim) -> None:
         """End the lease before its time, the batch unfinished. Raises ClaimLost when someone newer has it."""
@@ -130,13 +140,23 @@ class Claims:
         held = self._store.read(key)
         if held is None:
             return Standing()
-        found = _decode(key, held.body)
-        is_held = not found.done and self._clock.wall() < found.expires_at + self._skew_s
-        return Standing(found.token, found.expires_at, is_held, found.done)
+        found, wall = _decode(key, held.body), self._clock.wall()
+        is_done = self._is_done(found)
+        is_whole = found.done and found.whole
+        return Standing(found.token, found.expires_at, not is_done and self._is_held(found, wall), is_done, is_whole)
 
     def is_live(self, claim: Claim) -> bool:
         """Whether its holder may go on driving, by both of its clocks: a paused machine loses time on one of them."""
         return self._clock.now() < claim.must_stop_at and self._clock.wall() < claim.expires_at
+
+    def _lease(self, holder: str, token: int, wall: float) -> _Lease:
+        return _Lease(holder=holder, token=token, taken_at=wall, expires_at=wall + self._lease_s, attempt=self._attempt)
+
+    def _is_done(self, found: _Lease) -> bool:
+        return found.attempt > self._attempt or (found.done and (found.whole or found.attempt == self._attempt))
+
+    def _is_held(self, found: _Lease, wall: float) -> bool:
+        return not found.done and wall < found.expires_at + self._skew_s
 
     def _change(self, claim: Claim, change: Callable[[_Lease], _Lease]) -> _Lease:
         """The lease, changed by whoever proves by token that it is theirs."""
@@ -164,6 +184,7 @@ class Claims:
             taken_at=lease.taken_at,
             expires_at=lease.expires_at,
             must_stop_at=asked_at + STOP_SHARE * self._lease_s,
+            attempt=lease.attempt,
         )
 
 

@@ -11,24 +11,26 @@ from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTRY
 from engine.report.results import RunResult
 from engine.report.units import instant
-from engine.run import gather, keys, pool, results, state
-from engine.run.files import read_plan, read_spec
-from engine.run.home import DeviceState, Span
+from engine.run import gather, results, state
+from engine.run.files import read_outline, read_spec
 from engine.run.means import Means
+from engine.run.merged import write_merged
+from engine.run.release import let_go
 from engine.run.state import Event, RunState, Stage
 
 
 def close_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
-    """The run is judged, its documents are written, its devices are free again. Called again, it is the same.
+    """The run is judged, its documents are written, its devices are free again. Called again, it is the same; what an
+    earlier attempt of the run asks for so late is not done any more.
 
     A run that was never planned has no numbers: order's `why` then says what became of it.
     """
     run_id = str(order["runId"])
     found = state.read_state(means.store, run_id)
-    if found.stage is Stage.FINISHED:
+    if found.stage is Stage.FINISHED or found.attempt != int(order["attempt"]):
         return _receipt(found)
     try:
-        read_plan(means.store, run_id)
+        read_outline(means.store, run_id)
         spec = read_spec(means.store, run_id)
     except StoreUnavailable:
         raise
@@ -39,15 +41,19 @@ def close_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     found = state.advance(means.store, run_id, Event.BATCHES_DONE, now=means.clock.wall())
     result = results.conclude_run(found, means, ending=_ending(found))
     results.write(result, means.results)
-    _let_go(run_id, spec, means)
-    return _finish(result, means)
+    write_merged(means.store, run_id, result.measured)
+    cleans = _cleans(spec, result)
+    if not cleans:
+        let_go(run_id, spec, means, keeps_all=_registry_keeps(spec))
+    return _finish(result, means, cleans=cleans)
 
 
 def give_up(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """The run ends without a judgement, and its state says why; what its batches left can still be read."""
     run_id = str(order["runId"])
     try:
-        _let_go(run_id, read_spec(means.store, run_id), means)
+        spec = read_spec(means.store, run_id)
+        let_go(run_id, spec, means, keeps_all=_registry_keeps(spec))
     except StoreUnavailable:
         raise
     except StoreError:
@@ -70,26 +76,21 @@ def _ending(found: RunState) -> Ending:
     if found.stopped is not None:
         is_breach = found.stopped.verdict == "failed"
         return Ending(**{"breached" if is_breach else "aborted": found.stopped.reasons})
-    drained_at = found.times.get(Stage.DRAINING)
-    if drained_at is not None and drained_at >= found.times.get(Stage.RUNNING, drained_at):
-        return Ending(aborted=("the run was past its deadline",))
     return Ending()
 
 
-def _let_go(run_id: str, spec: RunSpec, means: Means) -> None:
-    """The device names are free for the next run; those with state are known to have it.
-
-    What the device registry keeps is state too: all names of such a run, because only the registry knows better.
-    """
-    key = keys.counter_key(means.counter_prefix, spec.devices.prefix)
-    spans = [Span(held.first, held.count) for held in pool.holdings(means.store, key, run_id)]
-    devices = DeviceState(means.store, means.data_prefix, spec.devices.prefix, means.wrapping_key)
-    is_kept = spec.scenario in REGISTRY and spec.cleanup is Cleanup.KEEP
-    found = spans if is_kept or not spans else devices.known(spans)
-    pool.release(means.store, key, run_id, [pool.Range(span.first, span.count) for span in found])
+def _registry_keeps(spec: RunSpec) -> bool:
+    """Whether the device registry still has the devices: that is state too, and only the registry knows better."""
+    return spec.scenario in REGISTRY and spec.cleanup is not Cleanup.DELETE
 
 
-def _finish(result: RunResult, means: Means) -> dict[str, Any]:
+def _cleans(spec: RunSpec, result: RunResult) -> bool:
+    """Whether the devices are cleaned up now: then their names stay the run's until that is done."""
+    is_passed = result.judgement.verdict is Verdict.PASSED
+    return spec.cleanup is Cleanup.DELETE or (spec.cleanup is Cleanup.DELETE_ON_PASS and is_passed)
+
+
+def _finish(result: RunResult, means: Means, *, cleans: bool) -> dict[str, Any]:
     judgement, batches = result.judgement, result.facts.batches
     lost = sum(batch.status == gather.LOST for batch in batches)
     never = sum(batch.status == gather.NOT_STARTED for batch in batches)
@@ -97,6 +98,8 @@ def _finish(result: RunResult, means: Means) -> dict[str, Any]:
     def closed(found: RunState) -> RunState:
         texts = tuple(reason.text for reason in judgement.reasons)
         found = replace(found, verdict=judgement.verdict, reasons=texts, warnings=judgement.warnings)
+        if cleans:
+            found = state.begin_cleaning(found, now=now, is_asked=False)
         return state.with_batches(found, done=len(batches) - lost - never, lost=lost)
 
     run_id, now = result.facts.run_id, means.clock.wall()
@@ -104,5 +107,6 @@ def _finish(result: RunResult, means: Means) -> dict[str, Any]:
 
 
 def _receipt(found: RunState) -> dict[str, Any]:
-    verdict = Verdict(found.verdict or Verdict.ERROR)
-    return {"verdict": verdict, "exitCode": EXIT_CODES[verdict]}
+    verdict, cleaning = Verdict(found.verdict or Verdict.ERROR), found.cleaning
+    is_to_clean = cleaning is not None and cleaning.ended_at is None and not cleaning.is_asked
+    return {"verdict": verdict, "exitCode": EXIT_CODES[verdict], **({"cleans": True} if is_to_clean else {})}

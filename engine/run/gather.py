@@ -1,10 +1,12 @@
 """What the batches of a run have left so far, put together."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import batched
 from typing import Any
 
-from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
+from engine.batch.checkpoint import Archived, Checkpoint, CheckpointUnreadable
+from engine.measure.encoding import NotATally
 from engine.measure.operation import Phase
 from engine.measure.timeline import Timeline
 from engine.plan.batches import Batch
@@ -13,15 +15,26 @@ from engine.run import keys, record
 from engine.run.files import Planned
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome, OutcomeUnreadable
+from engine.run.reading import read_all
 
 LOST = "lost"
 UNFINISHED = "unfinished"
 NOT_STARTED = "not-started"
 
+_AT_ONCE = 100
+"""Results and pieces held in memory at a time."""
+
+
+class PieceMissing(Exception):
+    """A part of a batch's timeline that should be in the store, and is not or cannot be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The plan's batches in order, each with its outcome; the merged timeline; how long each phase took."""
+    """The plan's batches in order, each with its outcome; the merged timeline; how long each phase took.
+
+    The outcomes keep their totals only: all their windows are in the timeline.
+    """
 
     outcomes: tuple[BatchOutcome, ...]
     timeline: Timeline
@@ -30,20 +43,39 @@ class Gathered:
 
 def gather(run_id: str, planned: Planned, spec: RunSpec, means: Means, *, missing: str) -> Gathered:
     """Every batch's result; of one without, what its last checkpoint kept, under the word for missing ones."""
-    outcomes = tuple(_outcome(run_id, batch, spec, means, missing=missing) for batch in planned.plan.batches)
     merged = Timeline(spec.results.interval_s, spec.results.failure_samples)
-    for outcome in outcomes:
-        merged.merge(outcome.timeline)
-    return Gathered(outcomes, merged, _durations(planned.plan.waves, outcomes))
-
-
-def _outcome(run_id: str, batch: Batch, spec: RunSpec, means: Means, *, missing: str) -> BatchOutcome:
-    fenced = record.read_fenced(means.store, keys.result_key(run_id, batch.index))
-    if fenced is not None and fenced.body:
+    outcomes = []
+    for found in _outcomes(run_id, planned.plan.batches, spec, means, missing=missing):
         try:
-            return BatchOutcome.decode(fenced.body)
-        except OutcomeUnreadable as broken:
-            return _none(batch, spec, LOST, str(broken))
+            whole = _whole(run_id, found, means)
+            outcome = replace(found, timeline=Timeline(merged.interval_s, merged.samples_kept), past=found.total)
+        except PieceMissing as gone:
+            outcome = _none(planned.plan.batches[found.batch], spec, LOST, str(gone))
+            whole = outcome.timeline
+        merged.merge(whole)
+        outcomes.append(outcome)
+    spent_s = {outcome.batch: outcome.durations_s for outcome in outcomes}
+    return Gathered(tuple(outcomes), merged, durations(planned.plan.waves, spent_s))
+
+
+def _outcomes(
+    run_id: str, batches: Sequence[Batch], spec: RunSpec, means: Means, *, missing: str
+) -> Iterator[BatchOutcome]:
+    for some in batched(batches, _AT_ONCE, strict=False):
+        wanted = [keys.result_key(run_id, batch.index) for batch in some]
+        for batch, key, held in zip(some, wanted, read_all(means.store, wanted), strict=True):
+            fenced = record.unfenced(key, held)
+            if fenced is None or not fenced.body:
+                yield _left(run_id, batch, spec, means, missing=missing)
+                continue
+            try:
+                yield BatchOutcome.decode(fenced.body)
+            except OutcomeUnreadable as broken:
+                yield _none(batch, spec, LOST, str(broken))
+
+
+def _left(run_id: str, batch: Batch, spec: RunSpec, means: Means, *, missing: str) -> BatchOutcome:
+    """What a batch without a result has left."""
     kept = record.read_fenced(means.store, keys.checkpoint_key(run_id, batch.index))
     if kept is None or not kept.body:
         if means.store.read(keys.claim_key(run_id, batch.index)) is None:
@@ -61,7 +93,32 @@ def _outcome(run_id: str, batch: Batch, spec: RunSpec, means: Means, *, missing:
         timeline=checkpoint.timeline,
         handed=checkpoint.handed,
         detail="it left no result; its last checkpoint is counted",
+        archived=checkpoint.archived,
+        past=checkpoint.past,
     )
+
+
+def _whole(run_id: str, outcome: BatchOutcome, means: Means) -> Timeline:
+    """All windows of the batch, archived ones included. Raises PieceMissing."""
+    if not outcome.archived:
+        return outcome.timeline
+    whole = Timeline(outcome.timeline.interval_s, outcome.timeline.samples_kept)
+    whole.merge(outcome.timeline)
+    for some in batched(_piece_keys(run_id, outcome.batch, outcome.archived), _AT_ONCE, strict=False):
+        for key, held in zip(some, read_all(means.store, some), strict=True):
+            if held is None:
+                raise PieceMissing(f"{key} is gone")
+            try:
+                whole.merge(Timeline.decode(held.body))
+            except NotATally as broken:
+                raise PieceMissing(f"{key}: {broken}") from broken
+    return whole
+
+
+def _piece_keys(run_id: str, batch: int, archived: Sequence[Archived]) -> Iterator[str]:
+    for found in archived:
+        for number in range(found.count):
+            yield keys.piece_key(run_id, batch, found.token, number)
 
 
 def _none(batch: Batch, spec: RunSpec, stop: str, detail: str) -> BatchOutcome:
@@ -69,12 +126,9 @@ def _none(batch: Batch, spec: RunSpec, stop: str, detail: str) -> BatchOutcome:
     return BatchOutcome(batch=batch.index, holder="", token=0, stop=stop, timeline=nothing, detail=detail)
 
 
-def _durations(waves: Sequence[Sequence[int]], outcomes: Sequence[BatchOutcome]) -> dict[Phase, float]:
-    """Per phase the longest of a wave's batches, over all waves: they follow each other."""
-    return {
-        phase: sum(max(outcomes[index].durations_s.get(phase, 0.0) for index in wave) for wave in waves)
-        for phase in Phase
-    }
+def durations(waves: Sequence[Sequence[int]], spent_s: Mapping[int, Mapping[Phase, float]]) -> dict[Phase, float]:
+    """Per phase the longest of a wave's batches, over all waves: they follow each other. spent_s is by batch."""
+    return {phase: sum(max(spent_s[index].get(phase, 0.0) for index in wave) for wave in waves) for phase in Phase}
 
 
 def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,20 +5,23 @@ nothing that was acknowledged can be lost by a crash in the middle of the next w
 record with the highest generation. When a batch ends its pieces are put together and the old ones deleted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from engine.batch.home import Beginning, Word
 from engine.device import bundle as bundles
-from engine.device.bundle import Bundle, BundleUnreadable
-from engine.errors import AlreadyExists, StoreUnavailable
+from engine.device.bundle import Bundle, BundleUnreadable, WrappingKey
+from engine.errors import AlreadyExists, ClaimLost, StoreUnavailable, VersionConflict
 from engine.ports import Clock, Store
 from engine.run import keys, record, state
 from engine.run.claims import Claim, Claims
 
 type _Records = dict[str, dict[str, Any]]
+
+MOST_TOLD = 20
+"""Lines about state that could not be read: with a wrong STATE_KEY there would be one for every device."""
 
 RENEW_SHARE = 1 / 3
 """A claim is renewed when this much of its lease is gone."""
@@ -51,10 +54,11 @@ class DeviceState:
     store: Store
     data_prefix: str
     device_prefix: str
-    wrapping_key: bytes
+    wrapping_key: WrappingKey
 
     def load(self, spans: Sequence[Span]) -> tuple[dict[str, Bundle], list[str]]:
-        """Bundles by device id, and one line for every record or blob that could not be read."""
+        """Bundles by device id, and a line for each record or blob that could not be read; past MOST_TOLD, one for the
+        rest."""
         bodies, problems = [], []
         for key in self._keys(spans):
             held = self.store.read(key)
@@ -70,9 +74,11 @@ class DeviceState:
             if not index.isdecimal() or not any(span.holds(int(index)) for span in spans):
                 continue
             try:
-                found[name] = bundles.from_record(kept, self.wrapping_key)
+                found[name] = _own_bundle(name, kept, self.wrapping_key)
             except BundleUnreadable as broken:
                 problems.append(f"{name}: {broken}")
+        if len(problems) > MOST_TOLD:
+            problems[MOST_TOLD:] = [f"{len(problems) - MOST_TOLD} more like these"]
         return found, problems
 
     def known(self, spans: Sequence[Span]) -> list[Span]:
@@ -104,6 +110,40 @@ class DeviceState:
             for old in found.keys() - {key}:
                 self.store.delete(old)
 
+    def blobs(self, spans: Sequence[Span]) -> Sequence[str]:
+        """The keys of all that may hold state of these devices, oldest first."""
+        return tuple(self._keys(spans))
+
+    def forget(self, key: str, spans: Sequence[Span]) -> frozenset[int]:
+        """The devices of these spans of which the blob held state: now it holds none. Others' stays as it was.
+
+        What nobody can read is deleted where it can only be about these devices.
+        """
+        while (held := self.store.read(key)) is not None:
+            try:
+                body = bundles.decode(held.body)
+            except BundleUnreadable:
+                if any(_lies_within(key, span) for span in spans):
+                    self.store.delete(key)
+                break
+            gone = {name: index for name in body if (index := self._index(name, spans)) is not None}
+            others = {name: kept for name, kept in body.items() if name not in gone}
+            try:
+                if not others:
+                    self.store.delete(key)
+                elif gone:
+                    self.store.replace(key, bundles.encode(others), held.version)
+            except VersionConflict:
+                continue
+            return frozenset(gone.values())
+        return frozenset()
+
+    def _index(self, name: str, spans: Sequence[Span]) -> int | None:
+        """The device's index if it is in one of the spans."""
+        text = name.removeprefix(self.device_prefix)
+        is_one = text.isdecimal() and any(span.holds(int(text)) for span in spans)
+        return int(text) if is_one else None
+
     def _readable(self, spans: Sequence[Span]) -> Iterator[tuple[str, _Records]]:
         """Keys and records by device id, oldest name first."""
         for key in self._keys(spans):
@@ -119,6 +159,14 @@ class DeviceState:
             if (at := keys.parse_device_state_key(key)) and any(span.overlaps(*at) for span in spans)
         ]
         return iter(sorted(found, key=lambda key: key.rsplit("/", 1)[-1]))
+
+
+def _own_bundle(name: str, kept: Mapping[str, Any], wrapping_key: WrappingKey) -> Bundle:
+    """The bundle of the device of that name. Raises BundleUnreadable for another's, whoever put it there."""
+    found = bundles.from_record(kept, wrapping_key)
+    if found.device_id != name:
+        raise BundleUnreadable(f"the record of {found.device_id[:128]} lies in its place")
+    return found
 
 
 def _lies_within(key: str, span: Span) -> bool:
@@ -163,6 +211,11 @@ class StoreHome:
         return self._devices.load(self._spans)
 
     @property
+    def token(self) -> int:
+        """See Home."""
+        return self.claim.token
+
+    @property
     def stem(self) -> str:
         """What the names of this holder's state blobs begin with: they sort by time, and no two holders share one."""
         return f"{round(self.claim.taken_at * 1000):013d}-{self.claim.run_id}-{self.claim.token:06d}"
@@ -185,6 +238,15 @@ class StoreHome:
         """See Home."""
         self._write(keys.progress_key(self.claim.run_id, self.claim.batch), progress)
 
+    def show(self, windows: bytes) -> None:
+        """See Home."""
+        self._write(keys.windows_key(self.claim.run_id, self.claim.batch), windows)
+
+    def archive(self, number: int, piece: bytes) -> None:
+        """See Home. It needs no fence: nobody else has this token, and what nobody names nobody reads."""
+        with suppress(AlreadyExists):
+            self._store.create(keys.piece_key(self.claim.run_id, self.claim.batch, self.token, number), piece)
+
     def checkpoint(self, body: bytes) -> None:
         """See Home."""
         self._write(keys.checkpoint_key(self.claim.run_id, self.claim.batch), body)
@@ -195,6 +257,8 @@ class StoreHome:
             self.claim = self._claims.renew(self.claim)
             self._renewed = self._clock.now()
         found = state.read_state(self._store, self.claim.run_id)
+        if found.attempt != self.claim.attempt:
+            raise ClaimLost(f"batch {self.claim.batch} of {self.claim.run_id}", f"attempt {found.attempt} of the run")
         draining = found.cancel_requested_at is not None or found.stage is state.Stage.DRAINING
         return Word(self.claim.must_stop_at, draining)
 
@@ -202,12 +266,13 @@ class StoreHome:
         """See Home."""
         return self._arrive()
 
-    def finish(self, result: bytes) -> None:
-        """Write the batch's result under the fence, put its devices' state together, and mark the batch done."""
+    def finish(self, result: bytes, *, whole: bool) -> None:
+        """Write the batch's result under the fence, put its devices' state together, and mark the batch done: whole, or
+        for this attempt of the run."""
         self._write(keys.result_key(self.claim.run_id, self.claim.batch), result)
         for span in self._spans:
             self._devices.compact(span, f"{self.stem}-99999999")
-        self._claims.release(self.claim)
+        self._claims.release(self.claim, whole=whole)
 
     def _write(self, key: str, body: bytes) -> None:
         version = record.fenced_write(self._store, key, self.claim.token, body, version=self._versions.get(key))

@@ -1,12 +1,18 @@
 """Where everything of a run lies in the store: one function per kind of blob, nowhere else a key is put together.
 
-    runs/{run id}/spec.json, plan.json                          written once
+    runs/{run id}/spec.json, plan.json, plan/{piece}.json       written once
+    runs/{run id}/attempts/{attempt}.json                       what an attempt found left to do, written once
     runs/{run id}/batches/{batch}/claim.json                    who drives the batch
-    runs/{run id}/batches/{batch}/progress, checkpoint, result  under the claim's fence
-    runs/{run id}/waves/{wave}/start.json                       when the wave's load begins
-    runs/{run id}/launches/{name}                               that workers were started, and how often a batch waited
+    runs/{run id}/batches/{batch}/progress, windows,
+                                  checkpoint, result            under the claim's fence
+    runs/{run id}/batches/{batch}/pieces/{token}-{number}       parts of the batch's timeline, each written once
+    runs/{run id}/merged                                        what the whole run measured, written when it is closed
+    runs/{run id}/waves/{wave}/start-{attempt}.json             when the wave's load begins
+    runs/{run id}/launches/{name}                               that workers were started
+    runs/{run id}/cleanups/{number}/{part}                      what a clean-up of the run's devices measured
     states/{run id}.json                                        the run's state, cancel flag included
     recent/{newest first}.{run id}                              empty; the order in which runs are listed
+    schedules/{name}.json                                       what is started when, and what became of it
     {counters}/{device prefix}.json                             which device names are taken
     {devices}/{device prefix}/{first}-{count}/{name}            what devices keep between runs
 
@@ -16,6 +22,7 @@ Numbers are padded, so that the order of the keys is the order of the numbers.
 import re
 
 _RUN_ID = re.compile(r"[a-z0-9-]{4,64}")
+_SCHEDULE_NAME = re.compile(r"[a-z0-9-]{1,40}")
 _DEVICE_PREFIX = re.compile(r"[a-z0-9._:-]{1,100}")
 _WORD = re.compile(r"[A-Za-z0-9._:-]*[A-Za-z0-9_:-]")
 _SPAN = re.compile(r"(?:.*/)?(\d{13})-(\d{6})/[^/]+")
@@ -25,6 +32,9 @@ _FAR_MS = 10**13 - 1
 RECENT = "recent/"
 """What the keys of `recent_key` begin with."""
 
+SCHEDULES = "schedules/"
+"""What the keys of `schedule_key` begin with."""
+
 
 def spec_key(run_id: str) -> str:
     """The spec as it was posted, with its defaults filled in."""
@@ -32,13 +42,43 @@ def spec_key(run_id: str) -> str:
 
 
 def plan_key(run_id: str) -> str:
-    """The plan: batches, waves and device names, written once before anything starts."""
+    """The plan's outline: how many batches and when its clock starts, written once before anything starts."""
     return f"{run_prefix(run_id)}plan.json"
+
+
+def plan_piece_key(run_id: str, piece: int) -> str:
+    """Some of the plan's batches, with their device names."""
+    return f"{run_prefix(run_id)}plan/{piece:04d}.json"
+
+
+def attempt_key(run_id: str, attempt: int) -> str:
+    """What an attempt of the run found left to do."""
+    return f"{run_prefix(run_id)}attempts/{attempt:04d}.json"
+
+
+def merged_key(run_id: str) -> str:
+    """What the whole run measured."""
+    return f"{run_prefix(run_id)}merged"
+
+
+def cleaning_key(run_id: str, number: int, part: int) -> str:
+    """What a part of a clean-up measured."""
+    return f"{cleaning_prefix(run_id, number)}{part:06d}"
+
+
+def cleaning_prefix(run_id: str, number: int) -> str:
+    """What the keys of all parts of a clean-up begin with."""
+    return f"{run_prefix(run_id)}cleanups/{number:04d}/"
 
 
 def summary_key(run_id: str, name: str) -> str:
     """A closing document of the run, such as `summary.json` or `report.md`."""
     return f"{run_prefix(run_id)}results/{_word(name)}"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run may be called so."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def run_prefix(run_id: str) -> str:
@@ -61,6 +101,21 @@ def parse_recent_key(key: str) -> str:
     return key.removeprefix(RECENT).partition(".")[2]
 
 
+def parse_recent_at(key: str) -> float:
+    """When the run in a key made by `recent_key` was created, wall seconds."""
+    return (_FAR_MS - int(key.removeprefix(RECENT).partition(".")[0])) / 1000
+
+
+def schedule_key(name: str) -> str:
+    """What is started when, under this name."""
+    return f"{SCHEDULES}{_checked(_SCHEDULE_NAME, name)}.json"
+
+
+def parse_schedule_key(key: str) -> str:
+    """The name in a key made by `schedule_key`."""
+    return key.removeprefix(SCHEDULES).removesuffix(".json")
+
+
 def claim_key(run_id: str, batch: int) -> str:
     """Who drives the batch, and until when."""
     return f"{_batch_prefix(run_id, batch)}claim.json"
@@ -69,6 +124,16 @@ def claim_key(run_id: str, batch: int) -> str:
 def progress_key(run_id: str, batch: int) -> str:
     """How far the batch has come, for people who watch."""
     return f"{_batch_prefix(run_id, batch)}progress"
+
+
+def windows_key(run_id: str, batch: int) -> str:
+    """What the run is judged by while it goes on."""
+    return f"{_batch_prefix(run_id, batch)}windows"
+
+
+def piece_key(run_id: str, batch: int, token: int, number: int) -> str:
+    """A part of the batch's timeline that the holder with that token archived."""
+    return f"{_batch_prefix(run_id, batch)}pieces/{token:06d}-{number:06d}"
 
 
 def checkpoint_key(run_id: str, batch: int) -> str:
@@ -81,13 +146,23 @@ def result_key(run_id: str, batch: int) -> str:
     return f"{_batch_prefix(run_id, batch)}result"
 
 
-def start_key(run_id: str, wave: int) -> str:
-    """When the wave's load begins."""
-    return f"{run_prefix(run_id)}waves/{wave:04d}/start.json"
+def is_result_key(key: str) -> bool:
+    """Whether the key was made by `result_key`."""
+    return key.endswith("/result")
+
+
+def batches_prefix(run_id: str) -> str:
+    """What the keys of everything that the run's batches left begin with."""
+    return f"{run_prefix(run_id)}batches/"
+
+
+def start_key(run_id: str, wave: int, attempt: int) -> str:
+    """When the wave's load begins in an attempt of the run."""
+    return f"{run_prefix(run_id)}waves/{wave:04d}/start-{attempt:04d}.json"
 
 
 def launch_key(run_id: str, name: str) -> str:
-    """That workers were started, or how often a batch waited for one."""
+    """That workers were started."""
     return f"{run_prefix(run_id)}launches/{_word(name)}"
 
 
@@ -119,7 +194,7 @@ def parse_device_state_key(key: str) -> tuple[int, int] | None:
 
 
 def _batch_prefix(run_id: str, batch: int) -> str:
-    return f"{run_prefix(run_id)}batches/{batch:06d}/"
+    return f"{batches_prefix(run_id)}{batch:06d}/"
 
 
 def _run_word(run_id: str) -> str:

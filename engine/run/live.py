@@ -14,9 +14,10 @@ from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
-from engine.run import keys, record
+from engine.run import cleanup, keys, record
 from engine.run.files import Planned, read_plan, read_spec
 from engine.run.means import Means, RunClock
+from engine.run.reading import read_all
 from engine.run.state import RunState, Stage
 
 STALLED_S = 20.0
@@ -70,7 +71,10 @@ def look(run_id: str, state: RunState, means: Means) -> dict[str, Any]:
         "warnings": list(state.warnings),
         "attempt": state.attempt,
         "created": state.created,
+        "startedBy": state.started_by,
+        "baseline": state.baseline,
         "cancelRequestedAt": state.cancel_requested_at,
+        "cleanup": cleanup.figures(state, means),
         "links": links(run_id),
     }
     try:
@@ -90,15 +94,17 @@ def links(run_id: str) -> dict[str, str]:
         "cancel": f"{base}/cancel",
         "results": f"{base}/results",
         "report": f"{base}/report",
-        "timeline": f"{base}/timeline",
+        "intervals": f"{base}/intervals",
+        "compare": f"{base}/compare",
     }
 
 
 def gather(run_id: str, planned: Planned, means: Means, *, now: float, is_live: bool) -> View:
     """Every batch's latest progress; one that cannot be read counts as waiting."""
     view = View()
-    for batch in planned.plan.batches:
-        fenced = record.read_fenced(means.store, keys.progress_key(run_id, batch.index))
+    wanted = [keys.progress_key(run_id, batch.index) for batch in planned.plan.batches]
+    for batch, key, held in zip(planned.plan.batches, wanted, read_all(means.store, wanted), strict=True):
+        fenced = record.unfenced(key, held)
         try:
             progress = Progress.decode(fenced.body) if fenced and fenced.body else None
         except ProgressUnreadable:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.batch.checkpoint import Archived, pack_archived, unpack_archived
 from engine.batch.done import Done, Stop
 from engine.measure.health import Health, decode_health, encode_health
 from engine.measure.operation import Phase
+from engine.measure.tally import Tally, merge
 from engine.measure.timeline import Timeline
+from engine.run.claims import Claim
 
-OUTCOME_VERSION = 1
+OUTCOME_VERSION = 2
 
 
 class OutcomeUnreadable(ValueError):
@@ -24,7 +27,8 @@ class BatchOutcome:
     a rate search found.
 
     detail explains a stop that was not the schedule's end. handed is how many iterations were due by the schedule.
-    load_start is run time, None where the load never began.
+    timeline is what was not archived while the batch ran, past what the archived pieces add up to.
+    load_start is run time, None where the load never began. attempt is the run's when the batch was driven.
     """
 
     batch: int
@@ -43,6 +47,20 @@ class BatchOutcome:
     detail: str = ""
     warnings: tuple[str, ...] = ()
     search: Mapping[str, Any] | None = None
+    attempt: int = 1
+    archived: tuple[Archived, ...] = ()
+    past: Tally | None = None
+
+    @property
+    def total(self) -> Tally:
+        """All that the batch counted, without the windows."""
+        total = self.timeline.total()
+        return total if self.past is None else merge((total, self.past))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left for a later attempt of the run."""
+        return self.stop == Stop.SCHEDULE
 
     def encode(self) -> bytes:
         """As one body."""
@@ -65,6 +83,9 @@ class BatchOutcome:
                 "detail": self.detail,
                 "warnings": list(self.warnings),
                 "search": None if self.search is None else dict(self.search),
+                "attempt": self.attempt,
+                "archived": pack_archived(self.archived),
+                "past": base64.b64encode(self.past.encode()).decode() if self.past else "",
             },
             separators=(",", ":"),
         ).encode()
@@ -93,21 +114,24 @@ class BatchOutcome:
                 detail=str(found["detail"]),
                 warnings=tuple(found["warnings"]),
                 search=found["search"],
+                attempt=int(found["attempt"]),
+                archived=unpack_archived(found["archived"]),
+                past=Tally.decode(base64.b64decode(found["past"], validate=True)) if found["past"] else None,
             )
         except (KeyError, TypeError, ValueError) as broken:
             raise OutcomeUnreadable("a stored body that is not a batch's result") from broken
 
 
-def of_done(done: Done, *, batch: int, holder: str, token: int, warnings: tuple[str, ...]) -> BatchOutcome:
+def of_done(done: Done, claim: Claim, *, warnings: tuple[str, ...]) -> BatchOutcome:
     """The outcome of a batch that was driven to its end."""
     details = {
         Stop.STORE: f"the store could not be reached: {done.store_detail}",
         Stop.INVALID_STATE: "a stored certificate was refused, and devices.onInvalid is fail",
     }
     return BatchOutcome(
-        batch=batch,
-        holder=holder,
-        token=token,
+        batch=claim.batch,
+        holder=claim.holder,
+        token=claim.token,
         stop=done.stop,
         timeline=done.timeline,
         health=done.health,
@@ -121,4 +145,7 @@ def of_done(done: Done, *, batch: int, holder: str, token: int, warnings: tuple[
         detail=details.get(done.stop, ""),
         warnings=warnings,
         search=done.search,
+        attempt=claim.attempt,
+        archived=done.archived,
+        past=done.past,
     )

@@ -101,6 +101,16 @@ def release(store: Store, key: str, run_id: str, stored: Iterable[Range]) -> Non
     update(store, key, lambda held: _POOL.dump_json(release_in(_decode(key, held), run_id, kept)))
 
 
+def retake(store: Store, key: str, run_id: str, ranges: Sequence[Range], *, until: float, now: float) -> None:
+    """These very indexes are held by the run again until then; those it holds already stay so.
+
+    Raises RunRefused `overlap` when another run holds one of them.
+    """
+    update(
+        store, key, lambda held: _POOL.dump_json(retake_in(_decode(key, held), run_id, ranges, until=until, now=now))
+    )
+
+
 def holdings(store: Store, key: str, run_id: str) -> tuple[Range, ...]:
     """What the run holds under a prefix, sorted by first."""
     held = store.read(key)
@@ -119,6 +129,17 @@ def allot_in(pool: Pool, want: Want, *, now: float) -> Pool:
         pool = expire(pool, now)
         taken = _exact(pool, want, want.start_index) if want.start_index is not None else _any(pool, want)
     return _with(pool, [replace(piece, holder=want.run_id, until=want.until) for piece in taken])
+
+
+def retake_in(pool: Pool, run_id: str, ranges: Iterable[Range], *, until: float, now: float) -> Pool:
+    """The pool in which the run holds these. Raises RunRefused."""
+    pool = expire(pool, now)
+    taken: list[Range] = []
+    for wanted in sorted(ranges, key=_by_first):
+        known = [piece for range_ in pool.ranges if (piece := range_.part(wanted.first, wanted.end))]
+        _refuse_held([piece for piece in known if piece.holder != run_id])
+        taken += [*known, *_gaps(known, wanted.first, wanted.end)]
+    return _with(pool, [replace(piece, holder=run_id, until=until) for piece in taken])
 
 
 def release_in(pool: Pool, run_id: str, stored: Iterable[Range]) -> Pool:
@@ -151,13 +172,17 @@ def _any(pool: Pool, want: Want) -> list[Range]:
 def _exact(pool: Pool, want: Want, first: int) -> list[Range]:
     end = first + want.count
     known = [piece for range_ in pool.ranges if (piece := range_.part(first, end))]
-    for piece in known:
-        if piece.holder is not None:
-            raise RunRefused("overlap", f"devices {piece.first} to {piece.end - 1} are held by run {piece.holder}")
+    _refuse_held(known)
     stored = [piece for piece in known if piece.stored]
     if want.source is Source.STORED_ONLY:
         return _enough(stored, want.count)
     return stored + list(_gaps(stored, first, end))
+
+
+def _refuse_held(pieces: Iterable[Range]) -> None:
+    for piece in pieces:
+        if piece.holder is not None:
+            raise RunRefused("overlap", f"devices {piece.first} to {piece.end - 1} are held by run {piece.holder}")
 
 
 def _enough(stored: list[Range], count: int) -> list[Range]:
@@ -170,6 +195,7 @@ def _enough(stored: list[Range], count: int) -> list[Range]:
             value=str(found),
             need=str(count),
             unit="devices",
+            source="the names' state on this server",
         )
     return stored
 

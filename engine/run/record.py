@@ -44,7 +44,11 @@ class Fenced:
 
 def read_fenced(store: Store, key: str) -> Fenced | None:
     """What a fenced key holds, None if nothing. Raises StoreError when it was not written under a fence."""
-    held = store.read(key)
+    return unfenced(key, store.read(key))
+
+
+def unfenced(key: str, held: Held | None) -> Fenced | None:
+    """What was read from a fenced key, None if nothing. Raises StoreError when it was not written under a fence."""
     return None if held is None else _parse_fenced(key, held.body)
 
 

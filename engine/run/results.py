@@ -10,14 +10,18 @@ from engine.errors import NotFound
 from engine.measure.operation import Operation
 from engine.measure.tally import Tally
 from engine.measure.verdict import Ending
+from engine.plan.bounds import first_bound
 from engine.plan.spec.runspec import RunSpec
+from engine.plan.target import Profile, Target
 from engine.ports import Store
+from engine.report.compare import unlike
 from engine.report.intervals import timeline_csv
 from engine.report.knee import knee_warnings
 from engine.report.render import report_markdown
 from engine.report.results import BatchFacts, RunFacts, RunResult, conclude
 from engine.report.summary import summary
-from engine.run import record
+from engine.run import record, start
+from engine.run.baseline import against
 from engine.run.files import Planned, read_plan, read_spec
 from engine.run.gather import LOST, NOT_STARTED, UNFINISHED, Gathered, difference, gather
 from engine.run.means import Means
@@ -28,17 +32,22 @@ SUMMARY = "summary.json"
 TIMELINE = "timeline.csv"
 REPORT = "report.md"
 VERSION = "0.1.0"
+NAMED = 10
+"""How many batches a warning names."""
 
 
 def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
     """The result of a run whose batches have ended, or are lost."""
     planned, spec = read_plan(means.store, state.run_id), read_spec(means.store, state.run_id)
     gathered = gather(state.run_id, planned, spec, means, missing=LOST)
-    facts = _facts(state, planned, spec, gathered, means)
+    other = against(state, spec, means)
+    facts = replace(_facts(state, planned, spec, gathered, means), baseline=other.side)
     facts = replace(facts, state=Stage.FINISHED, ended_at=state.times.get(Stage.FINISHED, means.clock.wall()))
-    result = conclude(facts, gathered.timeline, thresholds=spec.judged_by(), ending=_ending(gathered, spec, ending))
+    ending = _ending(gathered, spec, means, ending)
+    result = conclude(facts, gathered.timeline, thresholds=spec.judged_by(), ending=ending)
     warnings = [f"batch {o.batch}: {line}" for o in gathered.outcomes for line in (*o.warnings, *_troubles(o))]
-    warnings += knee_warnings(facts.search)
+    warnings += [*knee_warnings(facts.search), *other.warnings, *_unready(state, gathered, means)]
+    warnings += [] if other.side is None else unlike(result.side(), other.side)
     judgement = replace(result.judgement, warnings=(*result.judgement.warnings, *warnings))
     return replace(result, judgement=judgement)
 
@@ -59,7 +68,8 @@ def document(state: RunState, name: str, means: Means) -> bytes:
     if not state.is_live:
         return render(conclude_run(state, means, ending=Ending(errors=state.reasons)))[name]
     gathered = gather(state.run_id, planned, spec, means, missing=UNFINISHED)
-    facts = replace(_facts(state, planned, spec, gathered, means), is_partial=True)
+    facts = _facts(state, planned, spec, gathered, means)
+    facts = replace(facts, baseline=against(state, spec, means).side, is_partial=True)
     return render(conclude(facts, gathered.timeline, thresholds=spec.judged_by()))[name]
 
 
@@ -100,6 +110,7 @@ def _facts(state: RunState, planned: Planned, spec: RunSpec, gathered: Gathered,
         devices=sum(batch.devices for batch in planned.plan.batches),
         hubs=target.profile.hubs if target else (),
         attempts=state.attempt,
+        started_by=state.started_by,
         random_seed=spec.random_seed,
         version=VERSION,
         percentiles=spec.results.percentiles,
@@ -110,7 +121,7 @@ def _facts(state: RunState, planned: Planned, spec: RunSpec, gathered: Gathered,
                 holder=outcome.holder,
                 token=outcome.token,
                 devices=batch.devices,
-                total=outcome.timeline.total(),
+                total=outcome.total,
                 health=outcome.health,
             )
             for batch, outcome in zip(planned.plan.batches, gathered.outcomes, strict=True)
@@ -138,13 +149,14 @@ _ERRORS: Mapping[str, str] = {
 }
 
 
-def _ending(gathered: Gathered, spec: RunSpec, known: Ending) -> Ending:
+def _ending(gathered: Gathered, spec: RunSpec, means: Means, known: Ending) -> Ending:
     """How the run ended, with what its batches say of it; a run that was stopped need not have begun them all."""
     forgiven = NOT_STARTED if known.cancelled or known.aborted else ""
     failed = [o for o in gathered.outcomes if o.stop in _ERRORS and o.stop != forgiven]
     errors = [f"batch {o.batch} {_ERRORS[o.stop]}: {o.detail}" for o in failed]
     limited = [o.batch for o in gathered.outcomes if o.stop == "limit"]
-    limits = [f"limits.maxDuration, {spec.limits.max_duration_s:g} s, was over"] if limited else []
+    target = means.targets.get(spec.target) or Target(spec.target, Profile())
+    limits = [first_bound(spec, target).reached] if limited else []
     invalid = [f"batch {o.batch}: {o.mismatch}" for o in gathered.outcomes if o.mismatch]
     return replace(
         known,
@@ -169,10 +181,20 @@ def _nothing_succeeded(total: Tally, main: Operation) -> list[str]:
     return [f"{main}: none of {counts.due} due starts succeeded; {', '.join(causes) or 'nothing failed before it'}"]
 
 
+def _unready(state: RunState, gathered: Gathered, means: Means) -> list[str]:
+    """Whom the others did not wait for any longer, where they were to begin together."""
+    came = {n: start.arrived(means.store, state.run_id, 0, n) for n in range(1, state.attempt + 1)}
+    began = [o for o in gathered.outcomes if o.load_start is not None and came.get(o.attempt)]
+    late = [str(o.batch) for o in began if o.batch not in came[o.attempt]]
+    more = f" and {len(late) - NAMED} more" if len(late) > NAMED else ""
+    return [f"not ready when the load began: batches {', '.join(late[:NAMED])}{more}"] if late else []
+
+
 def _troubles(outcome: BatchOutcome) -> list[str]:
     failures, taken_over = outcome.store_failures, outcome.token > 1 and outcome.stop != LOST
+    went_on = f"it went on in attempt {outcome.attempt}" if outcome.attempt > 1 else "its first holder died"
     return [
         *([f"the store failed {failures} times while it ran"] if failures else []),
         *([f"{outcome.uncleaned} devices were not cleaned up: not in time, or it failed"] if outcome.uncleaned else []),
-        *(["its first holder died; what that did after its last checkpoint is not counted"] if taken_over else []),
+        *([f"{went_on}; what was done after its last checkpoint before is not counted"] if taken_over else []),
     ]

@@ -11,7 +11,7 @@ legal and changes nothing. A report from an earlier attempt of a resumed run is 
 nothing new, and `stopped` says for which, where it was no person's. `finished` is written last, after the results.
 
 A resumed run goes on with its own clock, which stood still meanwhile: `paused_s` is by how much it is behind the wall
-clock's count since the run was planned. Nobody but `clock_of` needs to know.
+clock's count since the run was planned.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +73,16 @@ MOVES: Mapping[tuple[Stage, Event], Stage] = {
     (Stage.FINISHED, Event.RESUMED): Stage.RUNNING,
 }
 
+LASTS_S: Mapping[Stage, float] = {
+    Stage.ACCEPTED: 900.0,
+    Stage.RUNNING: 900.0,
+    Stage.DRAINING: 1800.0,
+    Stage.MERGING: 3600.0,
+}
+"""How long a run may stay in a stage unless its plan knows better, which it does for running: until there is one, 15
+minutes. Draining is over after `gracefulStop` and the longest lease, ten minutes each; merging may be tried for half an
+hour."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
@@ -91,13 +101,35 @@ class Stopped:
     reasons: tuple[str, ...]
 
 
+CLEANS_FOR_S = 86_400.0
+"""How long a clean-up may take: one that nobody ended is over then, and its devices' names are free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """A clean-up of the run's devices. number counts them, until is when the last moment of this one is, wall seconds.
+
+    is_asked: a person wanted it, not the spec. ended_at is None while it is under way. deleted devices have left
+    nothing that a clean-up takes away, left ones may have; notes say what else is left, and why.
+    """
+
+    number: int
+    until: float
+    is_asked: bool = False
+    ended_at: float | None = None
+    deleted: int = 0
+    left: int = 0
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RunState:
     """All that is known of a run without reading its results. Times are wall seconds.
 
-    times holds when each stage was last entered. deadline_at is when the stage must have been left. reasons say why
-    the verdict is what it is, warnings what else a reader should know; one line each. baseline is the run that this one
-    is compared with. started_by is who asked for it, as far as that is known.
+    times holds when each stage was last entered. deadline_at is when the stage must have been left. wave is the
+    one under way. reasons say why the verdict is what it is, warnings what else a reader should know; one line each.
+    baseline is the run that this one is compared with. started_by is who asked for it, as far as that is known.
+    cleaning is the latest clean-up. removed_at is when somebody wanted the run deleted, which it soon is.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
@@ -114,6 +146,7 @@ class RunState:
     attempt: int = 1
     cancel_requested_at: float | None = None
     stopped: Stopped | None = None
+    wave: int = 0
     paused_s: float = 0.0
     baseline: str | None = None
     started_by: str = ""
@@ -122,6 +155,8 @@ class RunState:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     batches: BatchCounts = BatchCounts()
+    cleaning: Cleaning | None = None
+    removed_at: float | None = None
     format: Literal[1] = 1
 
     @property
@@ -133,6 +168,10 @@ class RunState:
     def is_live(self) -> bool:
         """Whether something may still happen by itself."""
         return self.stage is not Stage.FINISHED
+
+    def is_cleaning(self, now: float) -> bool:
+        """Whether its devices are being cleaned up; now is wall seconds."""
+        return self.cleaning is not None and self.cleaning.ended_at is None and now < self.cleaning.until
 
 
 _STATE = TypeAdapter(RunState)
@@ -158,7 +197,9 @@ def move(state: RunState, event: Event, *, now: float) -> RunState:
     stage = MOVES.get((state.stage, event))
     if stage is None:
         raise IllegalMove(state.stage, event)
-    moved = state if stage is state.stage else replace(state, stage=stage, times={**state.times, stage: now})
+    if event is Event.RESUMED and (state.removed_at is not None or state.is_cleaning(now)):
+        raise IllegalMove(f"{state.stage} and being cleaned up or deleted", event)
+    moved = state if stage is state.stage else _enter(state, stage, now)
     if event is Event.CANCEL_ASKED and state.cancel_requested_at is None:
         return replace(moved, cancel_requested_at=now)
     if event is Event.RESUMED:
@@ -174,6 +215,17 @@ def move(state: RunState, event: Event, *, now: float) -> RunState:
     return moved
 
 
+def _enter(state: RunState, stage: Stage, now: float) -> RunState:
+    deadline_at = None if stage is Stage.FINISHED else now + LASTS_S[stage]
+    return replace(state, stage=stage, times={**state.times, stage: now}, deadline_at=deadline_at)
+
+
+def begin_cleaning(state: RunState, *, now: float, is_asked: bool) -> RunState:
+    """The state with one more clean-up under way; now is wall seconds."""
+    number = state.cleaning.number + 1 if state.cleaning else 1
+    return replace(state, cleaning=Cleaning(number, now + CLEANS_FOR_S, is_asked))
+
+
 def with_batches(state: RunState, **counts: int) -> RunState:
     """The state with other counts of batches."""
     return replace(state, batches=replace(state.batches, **counts))
@@ -185,7 +237,7 @@ def open_run(store: Store, state: RunState) -> tuple[RunState, bool]:
     Raises RunRefused `key-reused` when the run id was seen with another spec.
     """
     key = state_key(state.run_id)
-    state = replace(state, times={**state.times, state.stage: state.created})
+    state = _enter(state, state.stage, state.created)
     # Order matters here: a place in the list without a run is skipped, a run without a place would never be listed.
     if (held := store.read(key)) is None:
         update(store, recent_key(state.run_id, state.created), lambda body: body or b"")
@@ -275,13 +327,18 @@ def ask_stop(store: Store, run_id: str, stopped: Stopped, *, now: float) -> RunS
 def list_runs(store: Store) -> Iterator[RunState]:
     """The states of all runs, newest first, each read when it is asked for."""
     for place in store.keys(RECENT):
-        run_id = parse_recent_key(place)
-        held = store.read(state_key(run_id))
-        if held is None:
-            continue
-        state = decode_state(state_key(run_id), held.body)
-        if recent_key(run_id, state.created) == place:  # else two requests opened the run, and this one's was refused
+        state = read_listed(store, place)
+        if state is not None:
             yield state
+
+
+def read_listed(store: Store, place: str) -> RunState | None:
+    """The state of the run whose place in the list this key is, None where no run has it."""
+    run_id = parse_recent_key(place)
+    held = store.read(state_key(run_id))
+    state = None if held is None else decode_state(state_key(run_id), held.body)
+    # The place may be another than the run's: two requests opened the run, and this one's was refused.
+    return state if state is not None and recent_key(run_id, state.created) == place else None
 
 
 def forget_run(store: Store, state: RunState) -> None:

@@ -1,6 +1,7 @@
 """How a run begins to exist: its first state, and the device names it holds."""
 
 import hashlib
+from collections.abc import Sequence
 
 from engine.plan.spec.runspec import RunSpec, canonical
 from engine.run import keys, pool
@@ -19,7 +20,7 @@ def digest(spec: RunSpec) -> str:
     return hashlib.sha256(canonical(spec).encode()).hexdigest()
 
 
-def new_state(run_id: str, asked: Submission) -> RunState:
+def new_state(run_id: str, asked: Submission, started_by: str = "", *, baseline: str | None = None) -> RunState:
     """The state of a run that was just accepted."""
     spec = asked.spec
     return RunState(
@@ -30,6 +31,8 @@ def new_state(run_id: str, asked: Submission) -> RunState:
         scenario=spec.scenario,
         target=spec.target,
         labels=dict(spec.labels),
+        started_by=started_by,
+        baseline=baseline,
     )
 
 
@@ -41,6 +44,13 @@ def reserve(run_id: str, spec: RunSpec, means: Means) -> None:
 def hold(run_id: str, spec: RunSpec, means: Means, *, for_s: float | None = None) -> tuple[pool.Range, ...]:
     """The run's names, kept for as long as it may last: for_s, or its own limit. Raises RunRefused."""
     return _allot(run_id, spec, means, for_s=(spec.limits.max_duration_s if for_s is None else for_s) + HOLD_SLACK_S)
+
+
+def hold_again(run_id: str, spec: RunSpec, ranges: Sequence[pool.Range], means: Means) -> None:
+    """The run has these very names again, for as long as it may last. Raises RunRefused when another run has them."""
+    now = means.clock.wall()
+    key = keys.counter_key(means.counter_prefix, spec.devices.prefix)
+    pool.retake(means.store, key, run_id, ranges, until=now + spec.limits.max_duration_s + HOLD_SLACK_S, now=now)
 
 
 def _allot(run_id: str, spec: RunSpec, means: Means, *, for_s: float) -> tuple[pool.Range, ...]:

@@ -14,6 +14,7 @@ from engine.errors import LocalProtocolError, SettingsError
 from engine.measure.operation import Operation
 from engine.measure.sample import Sample
 from engine.plan.batches import Batch, Paces
+from engine.plan.bounds import first_bound
 from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import Source, Transport
 from engine.plan.spec.execution import Cleanup
@@ -24,6 +25,7 @@ from engine.ports import Secrets
 from engine.protocol import x509
 from engine.protocol.adr import Namespace
 from engine.run.rosters import make_roster
+from engine.run.watch import watch_of
 
 
 def request_tag(run_id: str, batch: int, token: int) -> str:
@@ -87,13 +89,15 @@ def _services(profile: Profile, secrets: Secrets) -> Iterator[Dps]:
         except LocalProtocolError as unusable:
             # The cause is left out: nothing of a secret may end in a traceback.
             raise SettingsError({entry.secret: f"of no use for {entry.attestation}: {unusable}"}) from None
-        yield Dps(entry.host, port, entry.id_scope, attestation, transport)
+        service = f"https://{entry.service_host}" if entry.service_host else ""
+        yield Dps(entry.host, port, entry.id_scope, attestation, transport, service)
 
 
 def make_work(
     spec: RunSpec,
     batch: Batch,
     *,
+    target: Target,
     setup: Setup,
     bundles: Mapping[str, Bundle],
     loaded: tuple[Sample, ...],
@@ -117,14 +121,15 @@ def make_work(
         prepare_s=batch.prepare_s,
         ramp_s=batch.ramp_s if spec.load.executor in CLOSED & TIMED else 0.0,
         graceful_stop_s=spec.load.graceful_stop_s,
-        stop_at=spec.limits.max_duration_s,
+        stop_at=first_bound(spec, target).at_s,
         interval_s=spec.results.interval_s,
         failure_samples=spec.results.failure_samples,
         is_counted=spec.load.iterations is not None,
         paced_by=() if scenario.fresh else _paced_by([seat.bundle for seat in seats]),
-        cleans_up=spec.cleanup is Cleanup.DELETE,
+        cleans_up=bool(scenario.cleanup) and spec.cleanup is Cleanup.DELETE,
         resume=resume,
         loaded=loaded,
+        watch=watch_of(spec),
     )
 
 

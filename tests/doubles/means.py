@@ -8,19 +8,20 @@ from typing import Any
 
 from doubles.clock import VirtualClock
 from engine.adapters.memory import MemoryStore
+from engine.device.bundle import WrappingKey
 from engine.errors import Outcome, SettingsError
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample, Series
 from engine.measure.timeline import Timeline
 from engine.plan.target import Targets, parse_targets
 from engine.ports import Clock, Store, Wire
-from engine.run import activities, api, keys, record
+from engine.run import api, keys, planning, record
 from engine.run.answers import Request, answer
 from engine.run.claims import Claims
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
 
-WRAPPING_KEY = bytes(range(64))
+WRAPPING_KEY = WrappingKey(bytes(range(64)))
 GROUP_KEY = b"a group key that nobody else has"
 
 STAGING = {
@@ -65,6 +66,7 @@ def make_means(store: Store | None = None, **changes: Any) -> Means:
         descriptors=lambda wanted: wanted,
         counters=lambda _control: None,
         tokens=lambda target: lambda: f"token-of-{target.name}",
+        service_tokens=lambda: lambda: "service-token",
         new_run_id=lambda: f"run-{next(ids):04d}",
         new_holder=lambda: f"holder-{next(holders)}",
         new_seed=itertools.count(4711).__next__,
@@ -88,7 +90,7 @@ def post(means: Means, run_id: str, spec: Mapping[str, Any]) -> str:
 
 def plan(means: Means, run_id: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     """An accepted run that is planned; what the orchestrator hears of it."""
-    return activities.plan_run({"runId": post(means, run_id, spec)}, means)
+    return planning.plan_run({"runId": post(means, run_id, spec), "attempt": 1}, means)
 
 
 def deliver(means: Means, run_id: str, batch: int, **changes: Any) -> BatchOutcome:
@@ -108,7 +110,7 @@ def deliver(means: Means, run_id: str, batch: int, **changes: Any) -> BatchOutco
     )
     outcome = replace(outcome, **changes)
     record.fenced_write(means.store, keys.result_key(run_id, batch), claim.token, outcome.encode())
-    claims.release(claim)
+    claims.release(claim, whole=outcome.is_whole)
     return outcome
 
 

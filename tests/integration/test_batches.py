@@ -24,8 +24,9 @@ from doubles.emulator import ROOT, Emulator, run_emulator
 from engine import wiring
 from engine.batch.checkpoint import Checkpoint
 from engine.measure.operation import Operation
-from engine.run import activities, api, closing, keys, record
+from engine.run import activities, api, closing, keys, planning, record
 from engine.run.answers import Request, answer
+from engine.run.files import read_plan
 from engine.run.outcome import BatchOutcome
 from engine.settings import Settings
 
@@ -67,7 +68,7 @@ class Story:
         headers = {"idempotency-key": self.run_id}
         found = answer(api.post_run, Request(body=json.dumps(SPEC).encode(), headers=headers), self.means)
         assert found.status == 202, found.body
-        activities.plan_run({"runId": self.run_id}, self.means)
+        planning.plan_run({"runId": self.run_id, "attempt": 1}, self.means)
         self.hire()
 
     def hire(self) -> None:
@@ -114,7 +115,7 @@ class Story:
             out, err = holder.communicate(timeout=WITHIN_S)
             assert holder.returncode in (0, -signal.SIGKILL), err
             self.ends.append(json.loads(out) if out else {})
-        self.closing = closing.close_run({"runId": self.run_id}, self.means)
+        self.closing = closing.close_run({"runId": self.run_id, "attempt": 1}, self.means)
 
     @property
     def outcome(self) -> BatchOutcome:
@@ -251,8 +252,8 @@ def test_doubled_activity_drives_once(emulator: Emulator, tmp_path: Path) -> Non
     means = wiring.make_means(Settings.from_env(environ), environ)
     spec = {"scenario": "provision", "devices": {"count": 3, "prefix": "doubled-"}, "load": {"rampUp": "0s"}}
     found = answer(api.post_run, Request(body=json.dumps(spec).encode()), means)
-    order = {"runId": json.loads(found.body)["runId"], "batch": 0}
-    activities.plan_run(order, means)
+    order = {"runId": json.loads(found.body)["runId"], "attempt": 1, "batch": 0}
+    planning.plan_run(order, means)
     before = emulator.stats()["connects"]
     receipts: list[Any] = []
     threads = [threading.Thread(target=lambda: receipts.append(activities.run_batch(order, means))) for _ in range(2)]
@@ -275,8 +276,8 @@ def test_runs_posted_at_the_same_moment_share_no_device(tmp_path: Path, emulator
         ready.wait(WITHIN_S)
         body = json.loads(answer(api.post_run, Request(body=spec), means).body)
         run_ids.append(body["runId"])
-        activities.plan_run(body, means)
-        for batch in activities.read_plan(means.store, body["runId"]).plan.batches:
+        planning.plan_run({"runId": body["runId"], "attempt": 1}, means)
+        for batch in read_plan(means.store, body["runId"]).plan.batches:
             owned.extend(batch.device_index(own) for own in range(batch.devices))
 
     threads = [threading.Thread(target=start) for _ in range(16)]

@@ -1,4 +1,4 @@
-"""The orchestrator on Microsoft's in-memory backend, by the SDK's own worker; activities are scripted.
+"""The orchestrators on Microsoft's in-memory backend, by the SDK's own worker; activities are scripted.
 
 Run as a program (`python tests/integration/test_orchestrator.py`, with the roots on PYTHONPATH) it records the
 histories that `unit/run/test_replay.py` replays.
@@ -21,12 +21,22 @@ from durabletask.worker import TaskHubGrpcWorker
 from google.protobuf.json_format import MessageToDict
 
 from engine import wiring
-from engine.run.workflow import CANCEL
+from engine.run import workflow
+from engine.run.workflow import CANCEL, WAVES_A_LIFE
 
 HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 WITHIN_S = 60
 ORDER = {"runId": "run-a", "attempt": 1}
-PLAN = {"refused": "", "waves": [[0, 1], [2]], "deadlineS": 600.0, "patienceS": 60.0, "batchAttempts": 1}
+PLAN = {
+    "refused": "",
+    "batches": 3,
+    "atOnce": 2,
+    "deadlineAt": 4e9,
+    "patienceS": 60.0,
+    "batchAttempts": 1,
+    "launches": False,
+    "watchEveryS": 0.0,
+}
 
 type Activity = Callable[[Mapping[str, Any]], Any]
 
@@ -46,7 +56,17 @@ class Backend(InMemoryOrchestrationBackend):
 
 def run(context: Any, order: Any) -> Any:
     """The orchestrator as function_app has it."""
-    return (yield from wiring.orchestrate(context, order))
+    return (yield from wiring.orchestrate(workflow.orchestrate, context, order))
+
+
+def block(context: Any, order: Any) -> Any:
+    """The orchestrator as function_app has it."""
+    return (yield from wiring.orchestrate(workflow.drive_block, context, order))
+
+
+def watch(context: Any, order: Any) -> Any:
+    """The orchestrator as function_app has it."""
+    return (yield from wiring.orchestrate(workflow.watch, context, order))
 
 
 class Host:
@@ -59,14 +79,15 @@ class Host:
         self.address = self._backend.start()
         self.client = TaskHubGrpcClient(host_address=self.address)
         self._worker = TaskHubGrpcWorker(host_address=self.address)
-        self._worker.add_orchestrator(run)
+        for orchestrator in (run, block, watch):
+            self._worker.add_orchestrator(orchestrator)
         for name in self._activities:
             self._worker.add_activity(self._activity(name))
         self._worker.start()
 
-    def start(self) -> None:
+    def start(self, order: Mapping[str, Any] = ORDER) -> None:
         """Start the run."""
-        self.client.schedule_new_orchestration("run", input=ORDER, instance_id="run-a")
+        self.client.schedule_new_orchestration("run", input=order, instance_id="run-a")
 
     def cancel(self) -> None:
         """Tell the run."""
@@ -80,9 +101,9 @@ class Host:
         assert found.runtime_status is OrchestrationStatus.COMPLETED
         return json.loads(found.serialized_output or ""), json.loads(found.serialized_custom_status or "")["stage"]
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self, instance_id: str = "run-a") -> list[dict[str, Any]]:
         """What happened, as JSON values; without stack traces, which name this machine's folders."""
-        events = [MessageToDict(event) for event in self._backend._instances["run-a"].history]
+        events = [MessageToDict(event) for event in self._backend._instances[instance_id].history]
         for event in events:
             event.get("taskFailed", {}).get("failureDetails", {}).pop("stackTrace", None)
         return events
@@ -114,8 +135,11 @@ def _failing(*batches: int) -> Activity:
 USUAL: Mapping[str, Activity] = {
     "plan_run": lambda _: PLAN,
     "run_batch": lambda _: {"stop": "schedule"},
-    "launch_wave": lambda _: {"replicas": 1},
-    "await_batch": lambda _: {"stop": "done-by-worker"},
+    "begin_wave": lambda _: {"replicas": 1},
+    "reach_wave": lambda _: {},
+    "look_at_block": lambda _: {"left": 0},
+    "stop_workers": lambda _: {},
+    "watch_run": lambda _: {"stop": False, "needed": False},
     "stop_run": lambda _: {"stopped": True},
     "close_run": lambda order: {"verdict": "error" if order.get("why") else "passed", "exitCode": 0},
     "give_up": lambda _: {"verdict": "error", "exitCode": 1},
@@ -154,17 +178,64 @@ def test_waves_run_one_after_the_other(start_host: StartHost) -> None:
     host = start_host()
     host.start()
     assert host.outcome() == ({"verdict": "passed", "exitCode": 0}, "finished")
-    assert (host.asked[0], sorted(host.asked[1:3])) == ("plan_run", ["run_batch 0", "run_batch 1"])
-    assert host.asked[3:] == ["run_batch 2", "close_run"]
+    assert (host.asked[:2], sorted(host.asked[2:4])) == (["plan_run", "begin_wave 0"], ["run_batch 0", "run_batch 1"])
+    assert host.asked[4:] == ["begin_wave 1", "run_batch 2", "close_run"]
 
 
-def test_workers_are_launched_wave_by_wave(start_host: StartHost) -> None:
-    """Then their batches are awaited; no activity drives."""
-    host = start_host(plan_run=lambda _: {**PLAN, "launches": True})
+def test_workers_are_looked_at(start_host: StartHost) -> None:
+    """Until none of their batches is left; no activity drives."""
+    host = start_host(plan_run=lambda _: {**PLAN, "batches": 2, "launches": True})
     host.start()
     assert host.outcome() == ({"verdict": "passed", "exitCode": 0}, "finished")
-    assert (host.asked[1], sorted(host.asked[2:4])) == ("launch_wave 0", ["await_batch 0", "await_batch 1"])
-    assert host.asked[4:] == ["launch_wave 1", "await_batch 2", "close_run"]
+    assert host.asked == ["plan_run", "begin_wave 0", "look_at_block", "close_run"]
+
+
+def test_run_of_many_waves_outlives_its_history(start_host: StartHost) -> None:
+    """Every wave once, over several lives; the last one knows of its own waves only."""
+    waves = WAVES_A_LIFE + 3
+    host = start_host(plan_run=lambda _: {**PLAN, "batches": waves, "atOnce": 1})
+    host.start()
+    assert host.outcome() == ({"verdict": "passed", "exitCode": 0}, "finished")
+    assert [name for name in host.asked if "wave" in name] == [f"begin_wave {wave}" for wave in range(waves)]
+    assert [name for name in host.asked if "batch" in name] == [f"run_batch {number}" for number in range(waves)]
+    assert host.asked.count("plan_run") == host.asked.count("close_run") == 1
+    begun = [event for event in host.history() if "taskScheduled" in event]
+    assert len(begun) == 4
+
+
+def test_watch_ends_with_the_life_of_its_run(start_host: StartHost) -> None:
+    """Nothing of one life answers to the next: the run waits for it, and shows it which wave comes next."""
+    reached: list[int] = []
+
+    def reach(order: Mapping[str, Any]) -> Any:
+        reached.append(order["wave"])
+        return {}
+
+    host = start_host(
+        plan_run=lambda _: {**PLAN, "batches": WAVES_A_LIFE + 1, "atOnce": 1, "watchEveryS": 0.01},
+        reach_wave=reach,
+        watch_run=lambda order: {"stop": False, "needed": order["untilWave"] not in reached},
+    )
+    host.start()
+    assert host.outcome() == ({"verdict": "passed", "exitCode": 0}, "finished")
+    assert reached == [WAVES_A_LIFE]
+
+
+def test_watch_stops_the_run(start_host: StartHost) -> None:
+    """The batches drain by the flag that the activity raised; no further wave begins."""
+    gate = threading.Event()
+
+    def stop(_order: Mapping[str, Any]) -> Any:
+        gate.set()
+        return {"stop": True}
+
+    host = start_host(
+        plan_run=lambda _: {**PLAN, "watchEveryS": 0.01}, watch_run=stop, run_batch=lambda _: gate.wait(WITHIN_S)
+    )
+    host.start()
+    host.outcome()
+    assert "begin_wave 1" not in host.asked
+    assert host.asked[-1] == "close_run"
 
 
 def test_batch_whose_activity_fails_does_not_stop_the_run(start_host: StartHost) -> None:
@@ -185,7 +256,7 @@ def test_batch_is_tried_again(start_host: StartHost) -> None:
             raise ValueError("died")
         return {"stop": "schedule"}
 
-    plan = {**PLAN, "waves": [[0]], "batchAttempts": 2}
+    plan = {**PLAN, "batches": 1, "batchAttempts": 2}
     host = start_host(plan_run=lambda _: plan, run_batch=once_bad)
     host.start()
     assert host.outcome()[0]["verdict"] == "passed"
@@ -241,12 +312,12 @@ def test_cancel_before_the_plan_is_kept(start_host: StartHost) -> None:
 def test_deadline_stops_the_run_and_leaves_a_stuck_batch_behind(start_host: StartHost) -> None:
     """The flag is raised; a batch that does not end within the patience is not waited for."""
     gate = threading.Event()
-    plan = {**PLAN, "deadlineS": 0.05, "patienceS": 0.05}
+    plan = {**PLAN, "deadlineAt": 0.0, "patienceS": 0.05}
     host = start_host(plan_run=lambda _: plan, run_batch=lambda _: gate.wait(WITHIN_S))
     host.start()
     host.outcome()
     gate.set()
-    assert [name for name in host.asked if "batch" not in name] == ["plan_run", "stop_run", "close_run"]
+    assert [name for name in host.asked if "batch" not in name] == ["plan_run", "begin_wave 0", "stop_run", "close_run"]
 
 
 def test_run_is_started_once(start_host: StartHost) -> None:
@@ -261,26 +332,36 @@ def test_run_is_started_once(start_host: StartHost) -> None:
 
 def record() -> None:
     """Write the histories: one per way through the orchestrator that takes no minutes."""
-    short = {**PLAN, "deadlineS": 0.05, "patienceS": 0.05}
+    short = {**PLAN, "deadlineAt": 0.0, "patienceS": 0.05}
     tried = {**PLAN, "batchAttempts": 2}
     scenes: Mapping[str, Mapping[str, Activity]] = {
         "waves": {},
-        "workers": {"plan_run": lambda _: {**PLAN, "launches": True}},
+        "workers": {"plan_run": lambda _: {**PLAN, "launches": True, "watchEveryS": 0.01}},
         "failed-batch": {"plan_run": lambda _: tried, "run_batch": _failing(1)},
+        "later-life": {},
         "refused": {"plan_run": lambda _: {"refused": "over quota"}},
         "deadline": {"plan_run": lambda _: short, "run_batch": lambda _: threading.Event().wait(1)},
         "cancelled": {"run_batch": lambda _: threading.Event().wait(0.5)},
     }
     for name, activities in scenes.items():
         with hosted(activities) as host:
-            host.start()
+            host.start({**ORDER, "plan": PLAN, "wave": 1} if name == "later-life" else ORDER)
             if name == "cancelled":
                 while len(host.asked) < 3:
                     threading.Event().wait(0.01)
                 host.cancel()
             host.outcome()
-            lines = [json.dumps(event) for event in host.history()]
-        (HISTORIES / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            histories = {name: "run-a", **CHILDREN.get(name, {})}
+            for each, instance_id in histories.items():
+                lines = [json.dumps(event) for event in host.history(instance_id)]
+                (HISTORIES / f"{each}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+CHILDREN = {
+    "failed-batch": {"block": "run-a:block-000000"},
+    "workers": {"block-of-workers": "run-a:block-000000"},
+}
+"""The children of which a history is kept, by the scene and the name of the history."""
 
 
 if __name__ == "__main__":

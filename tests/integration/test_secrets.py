@@ -14,7 +14,7 @@ from doubles.means import contents
 from engine import wiring
 from engine.device import bundle as bundles
 from engine.protocol import sas
-from engine.run import activities, api, closing
+from engine.run import activities, api, closing, planning
 from engine.run.answers import Request, answer
 from engine.run.means import Means
 from engine.settings import Settings
@@ -65,7 +65,7 @@ def left_behind(means: Means) -> dict[str, bytes]:
         headers = {"idempotency-key": "run-a"}
         answers = [answer(api.post_run, Request(body=json.dumps(SPEC).encode(), headers=headers), means)]
         history = _orchestrated(means)
-        handlers = (api.get_run, api.get_runs, api.get_results, api.get_timeline, api.get_report, api.get_targets)
+        handlers = (api.get_run, api.get_runs, api.get_results, api.get_intervals, api.get_report, api.get_targets)
         answers += [answer(handler, Request(run_id="run-a"), means) for handler in handlers]
     finally:
         logging.getLogger().setLevel(level)
@@ -84,16 +84,16 @@ def left_behind(means: Means) -> dict[str, bytes]:
 def _orchestrated(means: Means) -> Any:
     """The run, by the SDK's worker; its history."""
     bodies = {
-        "plan_run": activities.plan_run,
+        "plan_run": planning.plan_run,
         "run_batch": activities.run_batch,
-        "stop_run": activities.stop_run,
+        "stop_run": planning.stop_run,
         "close_run": closing.close_run,
         "give_up": closing.give_up,
     }
     with hosted({name: lambda order, body=body: body(order, means) for name, body in bodies.items()}) as host:
         host.start()
         host.outcome()
-        return host.history()
+        return [*host.history(), *host.history("run-a:block-000000")]
 
 
 class Recording(logging.Handler):
@@ -112,7 +112,9 @@ class Recording(logging.Handler):
 def devices_of(means: Means) -> dict[str, bundles.Bundle]:
     """The devices that the run left, unsealed."""
     bodies = [bundles.decode(body) for key, body in contents(means.store).items() if key.startswith("data/")]
-    return {name: bundles.from_record(kept, STATE_KEY) for name, kept in bundles.newest(bodies).items()}
+    return {
+        name: bundles.from_record(kept, bundles.WrappingKey(STATE_KEY)) for name, kept in bundles.newest(bodies).items()
+    }
 
 
 def forms(secret: bytes) -> Mapping[str, bytes]:

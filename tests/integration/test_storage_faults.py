@@ -31,7 +31,7 @@ SPEC: dict[str, Any] = {
     "load": {"duration": "3s", "rampUp": "0s", "pacing": {"interval": "1s"}, "gracefulStop": "2s"},
     "connection": {"hold": "0s"},
 }
-ORDER = {"runId": "run-a", "batch": 0}
+ORDER = {"runId": "run-a", "attempt": 1, "batch": 0}
 
 
 class WatchedWire:
@@ -139,7 +139,7 @@ def began(store: Store) -> bool:
     """Whether the load begins within our patience."""
     give_up = SystemClock().now() + WITHIN_S
     while SystemClock().now() < give_up:
-        if store.read(keys.start_key("run-a", 0)) is not None:
+        if store.read(keys.start_key("run-a", 0, 1)) is not None:
             return True
         threading.Event().wait(0.05)
     return False

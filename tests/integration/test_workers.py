@@ -18,7 +18,7 @@ from engine import wiring
 from engine.batch.checkpoint import Checkpoint
 from engine.measure.operation import Operation
 from engine.measure.verdict import EXIT_CODES, Verdict
-from engine.run import activities, api, closing, keys, record
+from engine.run import api, closing, keys, planning, record
 from engine.run.answers import Request, answer
 from engine.run.claims import Claims, Standing
 from engine.run.outcome import BatchOutcome
@@ -64,7 +64,7 @@ class Run:
             api.post_run, Request(body=json.dumps(spec).encode(), headers={"idempotency-key": run_id}), self.means
         )
         assert found.status == 202, found.body
-        self.plan = activities.plan_run({"runId": run_id, "attempt": 1}, self.means)
+        self.plan = planning.plan_run({"runId": run_id, "attempt": 1}, self.means)
 
     def hire(self, *options: str) -> subprocess.Popen[str]:
         """A worker process."""
@@ -141,7 +141,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 def test_processes_of_a_replica_share_its_batches(begin: Callable[..., Run], emulator: Emulator) -> None:
     """Two processes drive four batches: each batch once, every device once, and both ends counted the same."""
     run = begin("run-crew", ONCE, emulator)
-    assert run.plan["waves"] == [[0, 1, 2, 3]]
+    assert (run.plan["batches"], run.plan["atOnce"]) == (4, 4)
     driven = run.driven(run.hire("--processes", "2"))
     assert sorted(batch for each in driven for batch in each) == [0, 1, 2, 3]
     assert [len(each) > 0 for each in driven] == [True, True]

@@ -76,13 +76,17 @@ def test_calls_go_where_the_product_says(api, server):
     """One path each."""
     api.look("run-1")
     api.cancel("run-1")
+    api.compare("run-1", None)
+    api.compare("run-1", "name:x&y")
     for name in ("summary.json", "timeline.csv", "report.md"):
         api.document("run-1", name)
     assert [(method, path) for method, path, *_ in server.asked] == [
         ("GET", "/api/runs/run-1"),
         ("POST", "/api/runs/run-1/cancel"),
+        ("GET", "/api/runs/run-1/compare"),
+        ("GET", "/api/runs/run-1/compare?to=name%3Ax%26y"),
         ("GET", "/api/runs/run-1/results"),
-        ("GET", "/api/runs/run-1/timeline"),
+        ("GET", "/api/runs/run-1/intervals"),
         ("GET", "/api/runs/run-1/report"),
     ]
 

@@ -1,4 +1,4 @@
-"""The activities, as far as they go without devices."""
+"""Driving a batch, as far as that goes without devices."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from doubles.failing_store import FailingStore
-from doubles.means import FixedSecrets, deliver, local_targets, make_means, plan, post
+from doubles.means import FixedSecrets, deliver, make_means, plan
 from engine.adapters.memory import MemoryStore
-from engine.errors import LaunchError, NotFound, RunRefused, SettingsError, StoreError, StoreUnavailable
+from engine.errors import LaunchError, RunRefused, SettingsError, StoreError, StoreUnavailable
 from engine.plan.target import Target
 from engine.ports import Wire
-from engine.run import activities, keys, pool, record, state
+from engine.run import activities, keys, pool, record
 from engine.run.claims import Claims
-from engine.run.files import read_plan
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
 
@@ -24,7 +23,7 @@ WAVES: dict[str, Any] = {
     "devices": {"count": 10},
     "execution": {"batchSize": 2, "maxParallelBatches": 2},
 }
-ORDER = {"runId": "run-a", "batch": 0}
+ORDER = {"runId": "run-a", "attempt": 1, "batch": 0}
 
 
 def held_by(means: Means, run_id: str) -> tuple[pool.Range, ...]:
@@ -37,79 +36,6 @@ def result_of(means: Means, batch: int = 0) -> BatchOutcome:
     fenced = record.read_fenced(means.store, keys.result_key("run-a", batch))
     assert fenced is not None
     return BatchOutcome.decode(fenced.body)
-
-
-def test_plan_tells_waves_and_deadlines() -> None:
-    """The orchestrator hears which batches go together and how long it may take; the run is running."""
-    means = make_means()
-    told = plan(means, "run-a", WAVES)
-    assert told["refused"] == ""
-    assert told["waves"] == [[0, 1], [2, 3], [4]]
-    assert told["batchAttempts"] == 3
-    assert told["launches"] is False
-    assert told["deadlineS"] > told["patienceS"] > 60
-    found = state.read_state(means.store, "run-a")
-    assert (found.stage, found.batches.planned) == (state.Stage.RUNNING, 5)
-
-
-def test_plan_made_again_is_the_same() -> None:
-    """An activity that is tried again finds the plan and the clock of its first try."""
-    means = make_means()
-    told = plan(means, "run-a", SPEC)
-    first = read_plan(means.store, "run-a")
-    means.clock.sleep(30)
-    assert activities.plan_run({"runId": "run-a"}, means) == told
-    assert read_plan(means.store, "run-a") == first
-
-
-def test_plan_holds_the_names_longer_than_the_run_can_last() -> None:
-    """Waves and deadlines included: nobody else gets a device of a run that is still under way."""
-    means = make_means()
-    told = plan(means, "run-a", WAVES)
-    longest = means.clock.wall() + told["deadlineS"] + told["patienceS"]
-    assert all(held.until is not None and held.until > longest for held in held_by(means, "run-a"))
-
-
-def test_plan_without_a_target_is_refused() -> None:
-    """A profile that was taken away since: no exception, because trying again would not help."""
-    means = make_means()
-    post(means, "run-a", SPEC)
-    moved = make_means(means.store, targets=type(means.targets)({}))
-    assert "'local'" in activities.plan_run({"runId": "run-a"}, moved)["refused"]
-
-
-def test_plan_asks_the_emulator_what_it_had_counted() -> None:
-    """So that the report can tell what this run alone brought."""
-    local = {"host": "127.0.0.1", "idScope": "0ne00000000", "control": "http://127.0.0.1:9"}
-    means = make_means(targets=local_targets(local), counters=lambda control: {"connects": 7, "asked": control})
-    plan(means, "run-a", SPEC)
-    assert read_plan(means.store, "run-a").counters == {"connects": 7, "asked": "http://127.0.0.1:9"}
-
-
-def test_plan_of_a_cancelled_run_stays_draining() -> None:
-    """A cancel that came before the plan is not forgotten by it."""
-    means = make_means()
-    post(means, "run-a", SPEC)
-    state.ask_cancel(means.store, "run-a", now=1.0)
-    plan_told = activities.plan_run({"runId": "run-a"}, means)
-    assert plan_told["refused"] == ""
-    assert state.read_state(means.store, "run-a").stage is state.Stage.DRAINING
-
-
-def test_plan_of_an_unknown_run_is_not_found() -> None:
-    """There is no spec to plan."""
-    with pytest.raises(NotFound):
-        activities.plan_run({"runId": "nobody"}, make_means())
-
-
-def test_stop_drains_the_run_once() -> None:
-    """Again it is the same; when the run is past its batches there is nothing to stop."""
-    means = make_means()
-    plan(means, "run-a", SPEC)
-    assert activities.stop_run(ORDER, means) == activities.stop_run(ORDER, means) == {"stopped": True}
-    assert state.read_state(means.store, "run-a").stage is state.Stage.DRAINING
-    state.advance(means.store, "run-a", state.Event.GIVEN_UP, now=1.0)
-    assert activities.stop_run(ORDER, means)["stopped"] is False
 
 
 def test_batch_that_is_done_is_left_alone() -> None:

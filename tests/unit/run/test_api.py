@@ -23,7 +23,7 @@ def test_store_that_is_away_is_told(handler: Handler) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["nobody", "../../etc", "", "x" * 1000, "UPPER"])
-@pytest.mark.parametrize("handler", [api.get_run, api.post_cancel, api.get_results, api.get_timeline, api.get_report])
+@pytest.mark.parametrize("handler", [api.get_run, api.post_cancel, api.get_results, api.get_intervals, api.get_report])
 def test_unknown_run_is_not_found(handler: Handler, run_id: str) -> None:
     """404, and no key of the store in the message."""
     found = get(handler, make_means(), run_id)
@@ -70,7 +70,7 @@ def test_live_view_of_a_run_that_is_not_planned() -> None:
     assert (body["state"], body["phase"], body["progress"], body["batches"]) == ("accepted", None, 0.0, {"planned": 0})
 
 
-@pytest.mark.parametrize("handler", [api.get_results, api.get_timeline, api.get_report])
+@pytest.mark.parametrize("handler", [api.get_results, api.get_intervals, api.get_report])
 def test_documents_of_a_run_that_is_not_planned_are_not_there(handler: Handler) -> None:
     """404 that says that it is too early."""
     means = make_means()

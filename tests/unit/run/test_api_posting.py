@@ -1,5 +1,7 @@
 """Posting a run: accepted, refused, repeated, raced."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +10,11 @@ from doubles.launcher import NotedLauncher
 from doubles.means import contents, make_means
 from engine.adapters.memory import MemoryStore
 from engine.errors import StoreUnavailable
+from engine.plan.spec.execution import Runner
+from engine.plan.target import parse_targets
 from engine.run import state
 from engine.run.answers import Answer
-from engine.run.files import find_submission
+from engine.run.files import find_submission, read_spec
 from unit.run.asking import SPEC, accepted, finish, post, said
 
 
@@ -56,7 +60,7 @@ def refusals() -> list[Any]:
         pytest.param(b"[]", 400, "spec-invalid", id="no object"),
         pytest.param({**SPEC, "target": "moon"}, 400, "spec-invalid", id="unknown target"),
         pytest.param(b" " * (64 * 1024 + 1), 413, "too-large", id="over 64 KB"),
-        pytest.param({**SPEC, "execution": {"runner": "job"}}, 422, "not-built", id="not built"),
+        pytest.param({**SPEC, "execution": {"runner": "job"}}, 400, "spec-invalid", id="no job runner"),
         pytest.param({**SPEC, "devices": {"count": 100_001}}, 422, "over-quota", id="over MAX_DEVICES"),
         pytest.param({**SPEC, "target": "staging", "devices": {"count": 41}}, 422, "over-quota", id="over a ceiling"),
         pytest.param({**SPEC, "limits": {"maxDuration": "10s"}}, 422, "over-budget", id="over its own limit"),
@@ -88,26 +92,98 @@ def test_run_of_stored_devices_needs_them() -> None:
 def test_refusal_for_a_limit_names_it() -> None:
     """422 says which limit is in the way, what it is and what would be needed."""
     body = said(post(make_means(), {**SPEC, "target": "staging", "devices": {"count": 41}}))
-    assert body["limit"] == {"name": "staging.ceilings.devices", "value": "40", "need": "41", "unit": "devices"}
-
-
-def test_refusal_for_what_is_not_built_names_the_field() -> None:
-    """422 says which field asks for something this version cannot do, and what it can."""
-    body = said(post(make_means(), {**SPEC, "cleanup": "delete", "autoStop": {"errorPercentage": 50}}))
-    assert {problem["path"]: problem["allowed"] for problem in body["errors"]} == {
-        "/cleanup": "keep",
-        "/autoStop": "null",
+    assert body["limit"] == {
+        "name": "staging.ceilings.devices",
+        "value": "40",
+        "need": "41",
+        "unit": "devices",
+        "source": "target profile staging",
     }
 
 
 def test_job_needs_a_place_for_workers() -> None:
     """Where none is set up the runner is refused by name, together with all else; where one is, nothing is said."""
-    body = said(post(make_means(), {**SPEC, "execution": {"runner": "job", "cpu": 2}, "autoStop": {}}))
-    assert {problem["path"] for problem in body["errors"]} == {"/execution/runner", "/autoStop"}
+    body = said(post(make_means(), {**SPEC, "execution": {"runner": "job", "cpu": 2}}))
+    assert {problem["path"] for problem in body["errors"]} == {"/execution/runner"}
     store = MemoryStore()
     means = make_means(store, launcher=NotedLauncher(store))
     found = post(means, {**SPEC, "execution": {"runner": "job", "cpu": 2}})
     assert (found.status, said(found)["estimate"]["batches"]) == (202, 2)
+
+
+LARGE = {"scenario": "provision", "devices": {"count": 6_000}}
+
+
+def test_auto_is_told_as_asked_and_settled_as_accepted() -> None:
+    """The echo can be posted again anywhere; the run stays what it was when it was accepted, whatever comes later."""
+    store = MemoryStore()
+    means = make_means(store, launcher=NotedLauncher(store))
+    body = said(post(means, LARGE, key="large"))
+    assert (body["spec"]["execution"]["runner"], body["estimate"]["runner"]) == ("auto", "job")
+    assert read_spec(store, "large").execution.runner is Runner.JOB
+    without = replace(means, launcher=None)
+    again = post(without, LARGE, key="large")
+    assert (again.status, said(again)["estimate"]["runner"]) == (200, "job")
+    assert said(again)["spec"] == body["spec"]
+    assert read_spec(store, "large").execution.runner is Runner.JOB
+
+
+@pytest.mark.parametrize("query", [{}, {"dryRun": "true"}], ids=["run", "dry run"])
+def test_auto_falls_back_on_activities_where_they_will_do(query: dict[str, str]) -> None:
+    """A server without workers refuses nothing that it can run, and says what would have been better."""
+    found = post(make_means(), LARGE, **query)
+    body = said(found)
+    assert found.status == (200 if query else 202)
+    assert (body["spec"]["execution"]["runner"], body["estimate"]["runner"]) == ("auto", "activity")
+    assert body["estimate"]["warnings"] == [
+        "runner: activities will do it, a job does better: 6000 devices are more than 5000"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "allowed"),
+    [
+        ({"execution": {"cpu": 2}}, "activity, without a cpu above 1"),
+        ({"load": {"duration": "2h"}, "limits": {"maxDuration": "3h"}}, 'activity, with a load of ≤ "1h"'),
+        ({"execution": {"runner": "job"}}, "activity"),
+    ],
+)
+def test_server_without_workers_refuses_what_takes_them(more: dict[str, Any], allowed: str) -> None:
+    """400 names the field, and what this server can do instead."""
+    found = post(make_means(), {**SPEC, **more})
+    (problem,) = said(found)["errors"]
+    assert (found.status, problem["path"], problem["allowed"]) == (400, "/execution/runner", allowed)
+
+
+def test_dry_run_of_a_million_devices_is_by_arithmetic() -> None:
+    """Ten thousand batches in waves of ten: what it comes to is known without going through any of them."""
+    ceilings = {"devices": 1_000_000, "ratePerSecond": 50, "duration": "7d", "costUsd": 40}
+    service = {"host": "dps.example", "idScope": "0ne1", "secret": "key"}
+    profile = {"dps": [service], "hubs": ["hub.example"], "ceilings": ceilings}
+    targets = parse_targets(json.dumps({"staging": profile}), allowed_hosts=["*.example"])
+    store = MemoryStore()
+    means = make_means(store, targets=targets, max_devices=1_000_000, launcher=NotedLauncher(store))
+    spec = {
+        "scenario": "provision",
+        "target": "staging",
+        "devices": {"count": 1_000_000},
+        "execution": {"batchSize": 100},
+        "limits": {"maxDuration": "48h"},
+    }
+    found = post(means, spec, dryRun="true")
+    shown = said(found)["estimate"]
+    assert found.status == 200
+    assert shown["binding"]["limit"] == "adr.devices"
+    assert {name: shown[name] for name in ("batches", "waves", "runner", "cores", "inFlight", "duration")} == {
+        "batches": 10_000,
+        "waves": 1_000,
+        "runner": "job",
+        "cores": 10,
+        "inFlight": 465,
+        "duration": "27h7m47s",
+    }
+    assert shown["cost"] == {"computeUsd": 29.31, "targetSide": "not included: 1,000,000 DPS registrations"}
+    assert contents(store) == {}
 
 
 def test_dry_run_writes_nothing() -> None:

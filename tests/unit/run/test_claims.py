@@ -38,6 +38,56 @@ def test_first_to_take_gets_the_batch() -> None:
     assert claims.take("run-1", 1, "b") is not None
 
 
+def attempts(store: Store) -> tuple[Claims, Claims]:
+    """One machine in the first attempt of a run, and in the second."""
+    clock = VirtualClock(now_s=100.0, wall_s=1_000_000.0)
+    return Claims(store, clock, LEASE_S), Claims(store, clock, LEASE_S, attempt=2)
+
+
+def test_batch_that_is_not_whole_is_taken_by_the_next_attempt() -> None:
+    """For its own attempt it is done; the next one takes it at once, under a newer token."""
+    first, second = attempts(MemoryStore())
+    claim = first.take("run-1", 0, "a")
+    assert claim is not None
+    first.release(claim, whole=False)
+    assert first.take("run-1", 0, "b") is None
+    assert first.standing("run-1", 0) == Standing(1, claim.expires_at, is_done=True)
+    assert second.standing("run-1", 0) == Standing(1, claim.expires_at)
+    again = second.take("run-1", 0, "b")
+    assert again is not None
+    assert (again.token, again.attempt) == (2, 2)
+    second.release(again)
+    assert second.standing("run-1", 0).is_whole
+
+
+def test_whole_batch_is_done_for_every_attempt() -> None:
+    """Nobody drives it again."""
+    first, second = attempts(MemoryStore())
+    claim = first.take("run-1", 0, "a")
+    assert claim is not None
+    first.release(claim)
+    assert second.take("run-1", 0, "b") is None
+    assert second.standing("run-1", 0) == Standing(1, claim.expires_at, is_done=True, is_whole=True)
+
+
+def test_batch_of_a_later_attempt_is_none_of_an_earlier_ones() -> None:
+    """Who is late by an attempt finds nothing to do."""
+    first, second = attempts(MemoryStore())
+    claim = second.take("run-1", 0, "b")
+    assert claim is not None
+    second.give_back(claim)
+    assert first.take("run-1", 0, "a") is None
+    assert first.is_done("run-1", 0)
+
+
+def test_holder_of_an_earlier_attempt_is_waited_for() -> None:
+    """It may still drive: its lease has to run out first."""
+    first, second = attempts(MemoryStore())
+    assert first.take("run-1", 0, "a") is not None
+    assert second.take("run-1", 0, "b") is None
+    assert second.standing("run-1", 0).is_held
+
+
 def test_same_name_proves_nothing() -> None:
     """An activity that is tried again waits for its own old lease: only a token proves a claim."""
     claims, _ = machine(MemoryStore())

@@ -10,12 +10,12 @@ from doubles.means import contents, deliver, make_means, plan, post
 from engine.adapters.memory import MemoryStore
 from engine.device.bundle import Bundle
 from engine.errors import StoreUnavailable
-from engine.run import activities, keys, pool, state
+from engine.run import keys, planning, pool, state
 from engine.run.claims import Claims
 from engine.run.closing import close_run, give_up
 from engine.run.home import DeviceState, Span
 from engine.run.means import Means
-from engine.run.state import Event, Stage
+from engine.run.state import Stage
 
 SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 4}, "execution": {"batchSize": 2}}
 WAVES: dict[str, Any] = {
@@ -81,7 +81,7 @@ def test_closing_that_failed_half_way_is_finished_by_the_next_try(after: int) ->
     plan(means, "run-a", SPEC)
     deliver(means, "run-a", 0)
     deliver(means, "run-a", 1)
-    state.advance(memory, "run-a", Event.STOP_ASKED, now=means.clock.wall())
+    planning.stop_run(ORDER, means)
     failing = make_means(FailingStore(memory, after=after), results=documents, clock=means.clock)
     try:
         close_run(ORDER, failing)
@@ -144,11 +144,11 @@ def test_cancelled_run_is_cancelled_though_waves_never_began() -> None:
 
 
 def test_run_past_its_deadline_is_aborted() -> None:
-    """The flag was raised by the run itself."""
+    """The flag was raised by the run itself, which says why."""
     means = make_means()
     plan(means, "run-a", WAVES)
     deliver(means, "run-a", 0)
-    activities.stop_run(ORDER, means)
+    planning.stop_run(ORDER, means)
     assert close_run(ORDER, means) == {"verdict": "aborted", "exitCode": 97}
 
 
@@ -193,7 +193,7 @@ def test_run_whose_plan_was_never_announced_is_given_up() -> None:
     post(means, "run-a", SPEC)
     store = FailingStore(memory, "states/run-a", only_writes=True)
     with pytest.raises(StoreUnavailable):
-        activities.plan_run(ORDER, make_means(store, clock=means.clock))
+        planning.plan_run(ORDER, make_means(store, clock=means.clock))
     assert close_run(ORDER, means)["verdict"] == "error"
     assert run_of(means).stage is Stage.FINISHED
     assert all(holder is None for _, _, holder, _ in ranges(means))
@@ -235,7 +235,7 @@ def test_giving_up_frees_the_names() -> None:
     assert run_of(means).reasons == ("the run was given up: it could not be closed",)
 
 
-@pytest.mark.parametrize(("cleanup", "is_kept"), [("keep", True), ("delete", False)])
+@pytest.mark.parametrize(("cleanup", "is_kept"), [("keep", True), ("delete", False), ("delete-on-pass", True)])
 def test_names_of_the_registry_have_state_where_it_keeps_them(cleanup: str, is_kept: bool) -> None:
     """The next run that may reuse devices gets those that the registry holds; deleted ones are used up."""
     means = make_means()

@@ -6,7 +6,9 @@ import pytest
 
 from doubles.means import deliver, make_means, plan, renewals
 from engine.batch import checkpoint
+from engine.batch.checkpoint import Archived
 from engine.measure.operation import Operation, Phase
+from engine.measure.tally import Tally
 from engine.run import keys, record
 from engine.run.claims import Claims
 from engine.run.files import read_plan, read_spec
@@ -96,3 +98,50 @@ def test_difference_of_counters() -> None:
     after = {"connects": 7, "connacks": {"0": 6, "5": 1}, "seed": "x", "up": True}
     assert difference(after, {"connects": 2, "connacks": {"0": 1}}) == {"connects": 5, "connacks": {"0": 5, "5": 1}}
     assert difference(after, {}) == {"connects": 7, "connacks": {"0": 6, "5": 1}}
+
+
+def archive(means: Means, token: int, *counts: int) -> tuple[Archived, Tally]:
+    """Batch 1 has archived pieces of so many renewals each; what names them, and what they add up to."""
+    past = Tally()
+    for number, count in enumerate(counts):
+        piece = renewals(count)
+        past.merge(piece.total())
+        means.store.create(keys.piece_key("run-a", 1, token, number), piece.encode())
+    return Archived(token, len(counts)), past
+
+
+def test_archived_pieces_are_counted() -> None:
+    """Of a result and of a checkpoint alike, whoever of the holders left them; the outcomes know their totals."""
+    for delivers in (True, False):
+        means = make_means()
+        plan(means, "run-a", SPEC)
+        first, past = archive(means, 1, *[2] * 150)
+        second, more = archive(means, 3, 4, 5)
+        past.merge(more)
+        if delivers:
+            deliver(means, "run-a", 1, archived=(first, second), past=past)
+        else:
+            encoded = [renewals(5).encode()]
+            body = checkpoint.encode(encoded, {}, handed=314, archived=(first, second), past=past)
+            leave(means, keys.checkpoint_key("run-a", 1), body)
+        found = gathered(means)
+        assert found.timeline.total().select(Operation.CERT_ISSUED).ok == 314
+        assert found.outcomes[1].total.encode() == found.timeline.total().encode()
+        assert found.outcomes[1].timeline.windows == {}
+
+
+@pytest.mark.parametrize("body", [None, b"damaged"])
+def test_batch_whose_piece_is_missing_is_lost(body: bytes | None) -> None:
+    """A part of its numbers would be mistaken for all of them; the others are counted."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    first, past = archive(means, 1, 2, 3)
+    key = keys.piece_key("run-a", 1, 1, 1)
+    means.store.delete(key)
+    if body is not None:
+        means.store.create(key, body)
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1, archived=(first,), past=past)
+    found = gathered(means)
+    assert (found.outcomes[1].stop, found.timeline.total().select(Operation.CERT_ISSUED).ok) == (LOST, 5)
+    assert key in found.outcomes[1].detail

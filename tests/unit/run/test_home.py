@@ -11,7 +11,8 @@ from doubles.failing_store import FailingStore
 from doubles.means import WRAPPING_KEY, contents, make_means, post
 from engine.adapters.memory import MemoryStore
 from engine.batch.home import Beginning
-from engine.device.bundle import Bundle
+from engine.device import bundle as bundles
+from engine.device.bundle import Bundle, WrappingKey
 from engine.errors import ClaimLost, StoreUnavailable
 from engine.ports import Store
 from engine.run import keys, record, state
@@ -80,13 +81,45 @@ def test_loading_leaves_other_devices_alone() -> None:
 def test_damaged_state_is_told_and_passed_over() -> None:
     """One line each for a blob nobody can read and a key sealed with another key."""
     store = MemoryStore()
-    DeviceState(store, "data", "device-", bytes(64)).add(Span(0, 4), "0-a", [bundle(1)])
+    DeviceState(store, "data", "device-", WrappingKey(bytes(64))).add(Span(0, 4), "0-a", [bundle(1)])
     store.create(keys.device_state_key("data", "device-", first=0, count=4, name="0-b"), b"\x00")
     devices_in(store).add(Span(0, 4), "0-c", [bundle(2)])
     found, problems = devices_in(store).load(SPANS)
     assert set(found) == {"device-2"}
     assert len(problems) == 2
     assert "device-1" in problems[1]
+
+
+def test_state_of_another_state_key_is_told_once_for_all() -> None:
+    """A key that was changed by mistake leaves every device unreadable: the first are named, the others counted."""
+    store = MemoryStore()
+    devices_in(store).add(Span(0, 100), "0-a", [bundle(n) for n in range(100)])
+    found, problems = DeviceState(store, "data", "device-", WrappingKey(bytes(64))).load([Span(0, 100)])
+    assert (found, len(problems), problems[-1]) == ({}, 21, "80 more like these")
+    assert problems[0] == "device-0: STATE_KEY is not the one it was sealed with, or the record was changed"
+
+
+def test_former_state_key_still_opens_and_the_present_one_seals() -> None:
+    """A device that saves again needs the former key no more; putting state together does not seal anything anew."""
+    store, former = MemoryStore(), devices_in(MemoryStore()).wrapping_key
+    devices_in(store).add(Span(0, 4), "0-a", [bundle(0), bundle(1)])
+    changed = DeviceState(store, "data", "device-", WrappingKey(bytes(64), former.key))
+    assert changed.load(SPANS) == ({"device-0": bundle(0), "device-1": bundle(1)}, [])
+    changed.add(Span(0, 4), "0-b", [bundle(0, 2)])
+    changed.compact(Span(0, 4), "0-c")
+    found, problems = DeviceState(store, "data", "device-", WrappingKey(bytes(64))).load(SPANS)
+    assert (set(found), len(problems)) == ({"device-0"}, 1)
+
+
+def test_record_in_another_devices_place_is_not_used() -> None:
+    """Two devices that changed places would each sign in as the other."""
+    store = MemoryStore()
+    records = {f"device-{n}": bundles.to_record(bundle(1 - n), WRAPPING_KEY) for n in range(2)}
+    key = keys.device_state_key("data", "device-", first=0, count=4, name="0-a")
+    store.create(key, bundles.encode(records))
+    found, problems = devices_in(store).load(SPANS)
+    assert found == {}
+    assert problems[0] == "device-0: the record of device-1 lies in its place"
 
 
 def test_known_devices_are_exactly_those_with_state() -> None:
@@ -191,7 +224,28 @@ def test_old_holder_can_write_nothing() -> None:
     assert contents(batch.memory) == before
     record.raise_fence(batch.memory, keys.result_key("run-a", 0), new.claim.token)
     with pytest.raises(ClaimLost):
-        old.finish(b"old result")
+        old.finish(b"old result", whole=True)
+
+
+def test_archived_piece_is_written_once() -> None:
+    """Again is the same, and the next holder's have names of their own; the windows are shown under the fence."""
+    batch = Batch()
+    old = batch.home()
+    old.archive(0, b"piece")
+    old.archive(0, b"piece")
+    old.show(b"windows")
+    batch.clock.sleep(60)
+    new = batch.home()
+    new.archive(0, b"another")
+    new.show(b"newer")
+    assert (old.token, new.token) == (1, 2)
+    held = contents(batch.memory)
+    assert [held[keys.piece_key("run-a", 0, token, 0)] for token in (1, 2)] == [b"piece", b"another"]
+    with pytest.raises(ClaimLost):
+        old.show(b"old")
+    fenced = record.read_fenced(batch.memory, keys.windows_key("run-a", 0))
+    assert fenced is not None
+    assert fenced.body == b"newer"
 
 
 def test_finished_batch_is_done_for_ever() -> None:
@@ -200,7 +254,7 @@ def test_finished_batch_is_done_for_ever() -> None:
     home = batch.home()
     home.save([bundle(0)])
     home.save([bundle(1), bundle(10)])
-    home.finish(b"the result")
+    home.finish(b"the result", whole=True)
     fenced = record.read_fenced(batch.memory, keys.result_key("run-a", 0))
     assert fenced is not None
     assert fenced.body == b"the result"
@@ -210,6 +264,75 @@ def test_finished_batch_is_done_for_ever() -> None:
     assert batch.claims.take("run-a", 0, "late") is None
 
 
+def test_batch_that_is_not_whole_is_left_to_a_later_attempt() -> None:
+    """For this attempt it is done."""
+    batch = Batch()
+    batch.home().finish(b"cancelled", whole=False)
+    assert batch.claims.take("run-a", 0, "late") is None
+    again = Claims(batch.memory, batch.clock, 30.0, attempt=2)
+    assert again.take("run-a", 0, "next") is not None
+
+
+def test_holder_of_an_earlier_attempt_has_lost_its_claim() -> None:
+    """The run was resumed while it still drove: it hears of that before its lease is over."""
+    batch = Batch()
+    home = batch.home()
+    for event in (state.Event.GIVEN_UP, state.Event.RESUMED):
+        state.advance(batch.memory, "run-a", event, now=1.0)
+    with pytest.raises(ClaimLost, match="attempt 2"):
+        home.listen()
+
+
 def test_arriving_is_the_runs_business() -> None:
     """The home passes it on."""
     assert Batch().home().arrive() == Beginning(1.0, 2.0)
+
+
+def test_forgotten_devices_have_no_state_and_others_keep_theirs() -> None:
+    """A blob of only such devices is gone, one that holds others' too is written again without them."""
+    store = MemoryStore()
+    devices = devices_in(store)
+    devices.add(Span(0, 4), "0-own", [bundle(0), bundle(3)])
+    devices.add(Span(0, 100), "1-shared", [bundle(1), bundle(11), bundle(50)])
+    devices.add(Span(50, 10), "2-others", [bundle(51)])
+    found = {index for key in devices.blobs(SPANS) for index in devices.forget(key, SPANS)}
+    assert found == {0, 1, 3, 11}
+    assert set(devices.load([Span(0, 100)])[0]) == {"device-50", "device-51"}
+    assert len(contents(store)) == 2
+    assert [devices.forget(key, SPANS) for key in devices.blobs([Span(0, 100)])] == [frozenset(), frozenset()]
+
+
+def test_forgetting_does_not_undo_what_others_write() -> None:
+    """The blob changed between reading and writing: it is read again."""
+    store, key = MemoryStore(), keys.device_state_key("data", "device-", first=0, count=100, name="0-shared")
+    devices_in(store).add(Span(0, 100), "0-shared", [bundle(0), bundle(50)])
+
+    class Raced(MemoryStore):
+        """Somebody writes once, right before our write."""
+
+        raced = False
+
+        def read(self, key: str) -> Any:
+            return store.read(key)
+
+        def replace(self, key: str, body: bytes, version: str) -> str:
+            if not self.raced:
+                self.raced = True
+                other = {"device-0": bundle(0), "device-60": bundle(60)}
+                records = {name: bundles.to_record(one, WRAPPING_KEY) for name, one in other.items()}
+                store.replace(key, bundles.encode(records), version)
+            return store.replace(key, body, version)
+
+    assert devices_in(Raced()).forget(key, SPANS) == {0}
+    assert set(devices_in(store).load([Span(0, 100)])[0]) == {"device-60"}
+
+
+def test_state_that_nobody_can_read_goes_only_where_it_is_surely_theirs() -> None:
+    """A blob of a wider span may be about others."""
+    store = MemoryStore()
+    for first, count in ((0, 4), (0, 100)):
+        store.create(keys.device_state_key("data", "device-", first=first, count=count, name="0-x"), b"\x00")
+    devices = devices_in(store)
+    for key in devices.blobs(SPANS):
+        devices.forget(key, SPANS)
+    assert [keys.parse_device_state_key(key) for key in contents(store)] == [(0, 100)]

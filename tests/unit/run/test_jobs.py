@@ -1,15 +1,14 @@
-"""Workers launched and awaited, in virtual time."""
+"""Workers launched and looked at, in virtual time."""
 
 from typing import Any
 
 import pytest
 
-from doubles.clock import VirtualClock
 from doubles.launcher import NotedLauncher
 from doubles.means import deliver, make_means, plan
 from engine.adapters.memory import MemoryStore
 from engine.errors import LaunchError
-from engine.run import jobs
+from engine.run import jobs, keys, state
 from engine.run.claims import SKEW_S, Claims
 from engine.run.means import Means
 
@@ -20,41 +19,80 @@ SPEC: dict[str, Any] = {
 }
 """Ten batches of a device each, in waves of four, four and two."""
 
-WAVE = {"runId": "run-a", "attempt": 1, "wave": 2}
-BATCH = {"runId": "run-a", "attempt": 1, "batch": 3}
+WAVE = {"runId": "run-a", "attempt": 1, "wave": 0}
+BLOCK = {"runId": "run-a", "attempt": 1, "first": 0, "count": 4}
+LAUNCH = keys.launch_key("run-a", "a1-wave-0000")
 
 
-def planned() -> tuple[Means, NotedLauncher]:
+def planned(spec: dict[str, Any] = SPEC) -> tuple[Means, NotedLauncher]:
     """A run that is planned, and who would launch its workers."""
     store = MemoryStore()
-    launcher = NotedLauncher(store)
-    means = make_means(store, launcher=launcher)
-    assert plan(means, "run-a", SPEC)["launches"] is True
+    means = make_means(store)
+    launcher = NotedLauncher(store, means.clock)
+    means = make_means(store, launcher=launcher, clock=means.clock)
+    plan(means, "run-a", spec)
     return means, launcher
 
 
-class Watched(VirtualClock):
-    """A clock that calls back whenever somebody sleeps."""
+def claims_of(means: Means, attempt: int = 1) -> Claims:
+    """The run's claims."""
+    return Claims(means.store, means.clock, means.lease_s, attempt=attempt)
 
-    def __init__(self, call: Any) -> None:
-        super().__init__()
-        self._call = call
 
-    def sleep(self, for_s: float) -> None:
-        """Time passes, and then something happens."""
-        super().sleep(for_s)
-        self._call(self)
+def held(means: Means, *batches: int) -> None:
+    """Workers have these batches."""
+    for batch in batches:
+        assert claims_of(means).take("run-a", batch, f"worker-{batch}") is not None
 
 
 def test_wave_gets_the_replicas_that_its_batches_need_once() -> None:
-    """A process per batch, two to a replica; tried again, nothing is started again."""
+    """A process per batch, two to a replica; tried again, nothing is started again. The state says which wave it is."""
     means, launcher = planned()
-    assert jobs.launch_wave({**WAVE, "wave": 0}, means) == {"wave": 0, "replicas": 2}
-    assert jobs.launch_wave({**WAVE, "wave": 0}, means) == {"wave": 0, "replicas": 2}
-    jobs.launch_wave(WAVE, means)
+    for _ in range(2):
+        assert jobs.begin_wave(WAVE, means) == {"wave": 0, "replicas": 2}
+    assert jobs.begin_wave({**WAVE, "wave": 2}, means) == {"wave": 2, "replicas": 1}
     assert launcher.launched == [("run-a", 2, 2), ("run-a", 1, 2)]
-    jobs.launch_wave({**WAVE, "attempt": 2}, means)
-    assert len(launcher.launched) == 3, "a resumed run has workers of its own"
+    assert launcher.sized == [2, 2]
+    assert state.read_state(means.store, "run-a").wave == 2
+
+
+def test_wave_gets_no_replicas_for_what_is_done() -> None:
+    """Only what is left needs any: of a wave that is done, nothing."""
+    means, launcher = planned()
+    for batch in (0, 1, 3):
+        deliver(means, "run-a", batch)
+    assert jobs.begin_wave(WAVE, means)["replicas"] == 1
+    for batch in range(4, 8):
+        deliver(means, "run-a", batch)
+    assert jobs.begin_wave({**WAVE, "wave": 1}, means)["replicas"] == 0
+    assert launcher.launched == [("run-a", 1, 2)]
+
+
+def test_wave_of_activities_launches_nobody() -> None:
+    """The state says which wave it is, and that is all."""
+    means, launcher = planned({**SPEC, "execution": {"batchSize": 2, "maxParallelBatches": 2, "runner": "activity"}})
+    assert jobs.begin_wave({**WAVE, "wave": 1}, means) == {"wave": 1, "replicas": 0}
+    assert launcher.launched == []
+    assert state.read_state(means.store, "run-a").wave == 1
+
+
+def test_wave_of_a_run_that_is_over_launches_nobody() -> None:
+    """It was given up meanwhile."""
+    means, launcher = planned()
+    state.advance(means.store, "run-a", state.Event.GIVEN_UP, now=1.0)
+    assert jobs.begin_wave(WAVE, means)["replicas"] == 0
+    assert jobs.look_at_block(BLOCK, means) == {"left": 0}
+    assert launcher.launched == []
+
+
+def test_resumed_run_has_workers_of_its_own() -> None:
+    """The launch of an attempt does not count for the next."""
+    means, launcher = planned()
+    jobs.begin_wave(WAVE, means)
+    for event in (state.Event.GIVEN_UP, state.Event.RESUMED):
+        state.advance(means.store, "run-a", event, now=1.0)
+    jobs.begin_wave(WAVE, means)
+    assert launcher.launched == [("run-a", 2, 2)] * 2
 
 
 def test_launch_that_failed_can_be_tried_again() -> None:
@@ -62,73 +100,82 @@ def test_launch_that_failed_can_be_tried_again() -> None:
     means, launcher = planned()
     launcher.is_away = True
     with pytest.raises(LaunchError):
-        jobs.launch_wave(WAVE, means)
+        jobs.begin_wave(WAVE, means)
     launcher.is_away = False
-    jobs.launch_wave(WAVE, means)
-    assert launcher.launched == [("run-a", 1, 2)]
+    jobs.begin_wave(WAVE, means)
+    assert launcher.launched == [("run-a", 2, 2)]
 
 
 def test_nothing_is_launched_where_no_job_runner_is_set_up() -> None:
     """The setting was taken away since the run was accepted."""
     means, _ = planned()
-    with pytest.raises(LaunchError, match="not set up"):
-        jobs.launch_wave(WAVE, make_means(means.store))
+    bare = make_means(means.store, clock=means.clock)
+    for ask in (lambda: jobs.begin_wave(WAVE, bare), lambda: jobs.look_at_block(BLOCK, bare)):
+        with pytest.raises(LaunchError, match="not set up"):
+            ask()
 
 
-def test_batch_that_a_worker_finished_is_done() -> None:
-    """At once, and nobody is launched for it, however often it is asked for."""
+def test_block_is_left_as_long_as_its_batches_are_not_done() -> None:
+    """Held ones and those that workers still come for count alike; nobody is launched for them."""
     means, launcher = planned()
+    jobs.begin_wave(WAVE, means)
+    assert jobs.look_at_block(BLOCK, means) == {"left": 4}
+    held(means, 1, 2)
+    means.clock.sleep(launcher.coming_s)
+    deliver(means, "run-a", 0)
     deliver(means, "run-a", 3)
-    for _ in range(2):
-        assert jobs.await_batch(BATCH, means) == {"batch": 3, "stop": "done-by-worker"}
-    assert launcher.launched == []
+    assert jobs.look_at_block(BLOCK, means) == {"left": 2}
+    assert len(launcher.launched) == 1
 
 
-def test_batch_is_awaited_as_long_as_somebody_holds_it() -> None:
-    """Through many leases, as long as they are renewed."""
+def test_batches_that_nobody_comes_for_are_launched_for_again() -> None:
+    """After the time a worker may take, with as many replicas as they need, as often as the spec says; then they are
+    left undone."""
     means, launcher = planned()
-    claim = Claims(means.store, means.clock, means.lease_s).take("run-a", 3, "worker")
-    assert claim is not None
-
-    def renew(clock: VirtualClock) -> None:
-        claims = Claims(means.store, clock, means.lease_s)
-        if clock.now() < 10 * means.lease_s:
-            claims.renew(claim)
-        else:
-            claims.release(claim)
-
-    clock = Watched(renew)
-    jobs.await_batch(BATCH, make_means(means.store, clock=clock, launcher=launcher))
-    assert clock.now() >= 10 * means.lease_s
-    assert launcher.launched == []
+    jobs.begin_wave(WAVE, means)
+    deliver(means, "run-a", 0)
+    for launches in (2, 3):
+        means.clock.sleep(launcher.coming_s + 1)
+        assert jobs.look_at_block(BLOCK, means) == {"left": 3}
+        assert len(launcher.launched) == launches
+        assert jobs.look_at_block(BLOCK, means) == {"left": 3}, "they are coming"
+    assert launcher.launched[1:] == [("run-a", 2, 2)] * 2
+    means.clock.sleep(launcher.coming_s + 1)
+    assert jobs.look_at_block(BLOCK, means) == {"left": 0, "lost": 3}
 
 
-def test_batch_that_nobody_comes_for_is_launched_for_by_the_next_attempt() -> None:
-    """The first attempt fails after the time a worker may take; every one after it launches one replica more."""
+def test_batches_are_launched_for_at_once_when_all_workers_have_ended() -> None:
+    """Nobody is left to take over: what ended the host, say, ended them."""
     means, launcher = planned()
-    for attempt in range(3):
-        before = means.clock.now()
-        with pytest.raises(LaunchError, match="no worker comes"):
-            jobs.await_batch(BATCH, means)
-        assert means.clock.now() - before == pytest.approx(means.lease_s + jobs.COMING_S, abs=1)
-        assert launcher.launched == [("run-a", 1, 1)] * attempt
+    jobs.begin_wave(WAVE, means)
+    launcher.over.add(LAUNCH)
+    assert jobs.look_at_block(BLOCK, means) == {"left": 4}
+    assert len(launcher.launched) == 2
 
 
-def test_batch_of_a_dead_worker_is_given_up_after_its_lease() -> None:
+def test_batch_of_a_dead_worker_is_left_to_the_others_for_a_while() -> None:
     """The time for another to come begins when the lease is over."""
-    means, _ = planned()
-    Claims(means.store, means.clock, means.lease_s).take("run-a", 3, "dead")
-    before = means.clock.now()
-    with pytest.raises(LaunchError):
-        jobs.await_batch(BATCH, means)
-    assert means.clock.now() - before == pytest.approx(2 * means.lease_s + SKEW_S + jobs.COMING_S, abs=2)
-
-
-def test_batch_that_somebody_holds_for_ever_is_given_up_by_its_deadline() -> None:
-    """A worker that renews and renews is not awaited for ever."""
     means, launcher = planned()
-    claim = Claims(means.store, means.clock, means.lease_s).take("run-a", 3, "slow")
-    assert claim is not None
-    clock = Watched(lambda clock: Claims(means.store, clock, means.lease_s).renew(claim))
-    with pytest.raises(LaunchError, match="does not finish"):
-        jobs.await_batch(BATCH, make_means(means.store, clock=clock, launcher=launcher))
+    jobs.begin_wave(WAVE, means)
+    held(means, 0, 1, 2, 3)
+    means.clock.sleep(means.lease_s + SKEW_S + launcher.coming_s)
+    jobs.look_at_block(BLOCK, means)
+    assert len(launcher.launched) == 1
+    means.clock.sleep(1)
+    jobs.look_at_block(BLOCK, means)
+    assert len(launcher.launched) == 2
+
+
+def test_launch_that_was_never_noted_is_made_up_for() -> None:
+    """The activity that should have launched failed for good."""
+    means, launcher = planned()
+    assert jobs.look_at_block(BLOCK, means) == {"left": 4}
+    assert launcher.launched == [("run-a", 2, 2)]
+
+
+def test_workers_of_a_wave_are_stopped() -> None:
+    """Those that were launched with it."""
+    means, launcher = planned()
+    jobs.begin_wave(WAVE, means)
+    jobs.stop_workers(WAVE, means)
+    assert launcher.stopped == [LAUNCH]

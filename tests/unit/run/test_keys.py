@@ -17,9 +17,14 @@ def test_keys_of_a_run_are_stable() -> None:
     assert keys.state_key("run-1") == "states/run-1.json"
     assert keys.claim_key("run-1", 7) == "runs/run-1/batches/000007/claim.json"
     assert keys.progress_key("run-1", 7) == "runs/run-1/batches/000007/progress"
+    assert keys.windows_key("run-1", 7) == "runs/run-1/batches/000007/windows"
+    assert keys.piece_key("run-1", 7, 2, 31) == "runs/run-1/batches/000007/pieces/000002-000031"
     assert keys.checkpoint_key("run-1", 7) == "runs/run-1/batches/000007/checkpoint"
+    assert keys.merged_key("run-1") == "runs/run-1/merged"
     assert keys.result_key("run-1", 7) == "runs/run-1/batches/000007/result"
-    assert keys.start_key("run-1", 3) == "runs/run-1/waves/0003/start.json"
+    assert keys.start_key("run-1", 3, 2) == "runs/run-1/waves/0003/start-0002.json"
+    assert keys.plan_piece_key("run-1", 7) == "runs/run-1/plan/0007.json"
+    assert keys.attempt_key("run-1", 2) == "runs/run-1/attempts/0002.json"
     assert keys.launch_key("run-1", "a1-wave-0000") == "runs/run-1/launches/a1-wave-0000"
     assert keys.counter_key("counter", "device-") == "counter/device-.json"
 
@@ -29,6 +34,15 @@ def test_newer_runs_come_first() -> None:
     old, new = keys.recent_key("zzzz", 1_760_000_000.0), keys.recent_key("aaaa", 1_760_000_000.001)
     assert new < old
     assert keys.parse_recent_key(old) == "zzzz"
+    assert keys.parse_recent_at(new) == 1_760_000_000.001
+
+
+def test_schedules_are_found_by_name() -> None:
+    """The name can be read back from the key; a longer one than a run id has room for is refused."""
+    assert keys.schedule_key("nightly") == "schedules/nightly.json"
+    assert keys.parse_schedule_key(keys.schedule_key("nightly")) == "nightly"
+    with pytest.raises(ValueError, match="cannot be part of a key"):
+        keys.schedule_key("a" * 41)
 
 
 def test_device_state_lies_by_prefix_and_span() -> None:
@@ -68,3 +82,16 @@ def test_other_words_are_checked_too(word: str) -> None:
         keys.summary_key("run-1", word)
     with pytest.raises(ValueError, match="cannot be part of a key"):
         keys.devices_prefix(f"data/{word}", "device-")
+
+
+@pytest.mark.parametrize(("text", "is_one"), [("run-1", True), ("abc", False), ("x" * 65, False), ("run-1\n", False)])
+def test_run_ids_are_told_from_other_texts(text: str, is_one: bool) -> None:
+    """Before a key is made of one."""
+    assert keys.is_run_id(text) is is_one
+
+
+def test_results_are_told_from_what_else_batches_leave() -> None:
+    """By their keys, which lie with all else of the run's batches."""
+    assert keys.is_result_key(keys.result_key("run-1", 7))
+    assert not keys.is_result_key(keys.progress_key("run-1", 7))
+    assert keys.result_key("run-1", 7).startswith(keys.batches_prefix("run-1"))

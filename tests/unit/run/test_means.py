@@ -42,5 +42,5 @@ def test_wall_clock_that_is_set_moves_no_duration() -> None:
 def test_means_do_not_show_their_key() -> None:
     """Neither the wrapping key nor a secret is in the repr."""
     text = repr(make_means())
-    assert repr(WRAPPING_KEY) not in text
+    assert repr(WRAPPING_KEY.key) not in text
     assert GROUP_KEY.decode() not in text

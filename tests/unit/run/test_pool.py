@@ -11,7 +11,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from engine.adapters.memory import MemoryStore
 from engine.errors import RunRefused, StoreError
 from engine.plan.spec.devices import Source
-from engine.run.pool import Pool, Range, Want, allot, allot_in, expire, held_by, release, release_in
+from engine.run.pool import (
+    Pool,
+    Range,
+    Want,
+    allot,
+    allot_in,
+    expire,
+    held_by,
+    holdings,
+    release,
+    release_in,
+    retake,
+)
 
 KEY = "counter/device-.json"
 FOR_EVER = 1e12
@@ -318,3 +330,21 @@ def test_pool_stays_small(runs: list[tuple[int, bool]]) -> None:
         pool = allot_in(pool, want(run_id, count), now=0.0)
         pool = release_in(pool, run_id, held_by(pool, run_id) if keeps else [])
     assert len(pool.ranges) <= 2
+
+
+def test_names_are_taken_back() -> None:
+    """Those very ones, whether somebody stored state under them or not; what the run still holds it keeps."""
+    store = MemoryStore()
+    allot(store, KEY, "run-a", 10, Source.CREATE, until=100.0, now=0.0)
+    release(store, KEY, "run-a", [Range(2, 3)])
+    allot(store, KEY, "run-b", 2, Source.REUSE_OR_CREATE, until=100.0, now=0.0)
+    with pytest.raises(RunRefused, match="devices 2 to 3 are held by run run-b"):
+        retake(store, KEY, "run-a", [Range(0, 10)], until=500.0, now=50.0)
+    assert holdings(store, KEY, "run-a") == ()
+    retake(store, KEY, "run-a", [Range(0, 10)], until=500.0, now=101.0)
+    held = holdings(store, KEY, "run-a")
+    assert sum(each.count for each in held) == 10
+    assert {each.until for each in held} == {500.0}
+    assert [(each.first, each.count) for each in held if each.stored] == [(2, 3)]
+    retake(store, KEY, "run-a", [Range(4, 2)], until=600.0, now=102.0)
+    assert sum(each.count for each in holdings(store, KEY, "run-a")) == 10

@@ -1,13 +1,15 @@
 """A run's documents: partial while it goes on, final after."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from doubles.means import contents, deliver, local_targets, make_means, plan
 from engine.measure.timeline import Timeline
-from engine.run import api, results, state
+from engine.plan.target import parse_targets
+from engine.run import api, results, start, state
 from engine.run.answers import Request, answer
 from engine.run.closing import close_run, give_up
 from engine.run.means import Means
@@ -32,11 +34,19 @@ def test_documents_are_partial_while_the_run_goes_on() -> None:
     assert summary(means)["partial"] is True
     assert summary(means)["operations"]["cert.issued"]["ok"] == 5
     report = answer(api.get_report, Request(run_id="run-a"), means)
-    timeline = answer(api.get_timeline, Request(run_id="run-a"), means)
+    timeline = answer(api.get_intervals, Request(run_id="run-a"), means)
     assert (report.content_type, timeline.content_type) == ("text/markdown", "text/csv")
     assert b"PASSED so far" in report.body
     assert timeline.body.count(b"\n") > 1
     assert contents(means.results) == {}
+
+
+def test_summary_says_who_asked_for_the_run() -> None:
+    """As its state does."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    state.amend(means.store, "run-a", lambda found: replace(found, started_by="alice@contoso.example"))
+    assert summary(means)["startedBy"] == "alice@contoso.example"
 
 
 def test_documents_are_final_after_the_run() -> None:
@@ -49,7 +59,7 @@ def test_documents_are_final_after_the_run() -> None:
     assert summary(means)["partial"] is False
     assert summary(means)["verdict"] == "passed"
     moved = make_means(means.store, results=means.results, targets=type(means.targets)({}))
-    for name, handler in (("report.md", api.get_report), ("timeline.csv", api.get_timeline)):
+    for name, handler in (("report.md", api.get_report), ("timeline.csv", api.get_intervals)):
         held = means.results.read(f"run-a/{name}")
         assert held is not None
         assert answer(handler, Request(run_id="run-a"), moved).body == held.body
@@ -105,7 +115,62 @@ def test_limit_that_was_reached_aborts() -> None:
     deliver(means, "run-a", 0, stop="limit")
     deliver(means, "run-a", 1)
     assert close_run(ORDER, means)["verdict"] == "aborted"
-    assert state.read_state(means.store, "run-a").reasons == ("limits.maxDuration, 7200 s, was over",)
+    assert state.read_state(means.store, "run-a").reasons == ("limits.maxDuration, 2h, was over",)
+
+
+def test_limit_that_was_reached_is_named() -> None:
+    """Money that was spent before the time was over is what ended the run."""
+    profile = {
+        "dps": [{"host": "dps.example", "idScope": "0ne1", "secret": "key"}],
+        "hubs": ["hub.example"],
+        "ceilings": {"costUsd": 0.05},
+    }
+    targets = parse_targets(json.dumps({"staging": profile}), allowed_hosts=["*.example"])
+    means = make_means(targets=targets)
+    plan(means, "run-a", {**SPEC, "target": "staging"})
+    deliver(means, "run-a", 0, stop="limit")
+    deliver(means, "run-a", 1)
+    assert close_run(ORDER, means)["verdict"] == "aborted"
+    assert state.read_state(means.store, "run-a").reasons == ("staging.ceilings.costUsd, 0.05 USD, was spent",)
+
+
+def test_limit_of_a_run_whose_target_is_gone_is_its_own() -> None:
+    """The server no longer has the profile: what the spec says is left."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0, stop="limit")
+    deliver(means, "run-a", 1)
+    means = replace(means, targets=parse_targets("", allowed_hosts=()))
+    assert close_run(ORDER, means)["verdict"] == "aborted"
+    assert state.read_state(means.store, "run-a").reasons == ("limits.maxDuration, 2h, was over",)
+
+
+@pytest.mark.parametrize(("came", "named"), [((0, 1), []), ((0,), ["batches 1"]), ((), [])])
+def test_batches_that_the_others_did_not_wait_for_are_named(came: tuple[int, ...], named: list[str]) -> None:
+    """Where batches begin together a late one is a warning; where none waited nobody is late."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for batch in came:
+        arrival = start.Arrival("run-a", 1, 0, batch, batches_in_wave=2, deadline=5.0, rendezvous=True)
+        start.arrive(means.store, arrival, now=9.0 if batch == came[-1] else 1.0)
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1)
+    close_run(ORDER, means)
+    found = [line for line in state.read_state(means.store, "run-a").warnings if line.startswith("not ready")]
+    assert found == [f"not ready when the load began: {line}" for line in named]
+
+
+def test_many_late_batches_are_counted() -> None:
+    """A warning is one line, however many there are."""
+    means = make_means()
+    plan(means, "run-a", {**SPEC, "devices": {"count": 13}, "execution": {"batchSize": 1, "maxParallelBatches": 13}})
+    arrival = start.Arrival("run-a", 1, 0, 12, batches_in_wave=13, deadline=5.0, rendezvous=True)
+    start.arrive(means.store, arrival, now=9.0)
+    for batch in range(13):
+        deliver(means, "run-a", batch)
+    close_run(ORDER, means)
+    late = "not ready when the load began: batches 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+    assert late in state.read_state(means.store, "run-a").warnings
 
 
 def test_run_that_measured_nothing_is_an_error() -> None:

@@ -41,6 +41,8 @@ def test_new_state_tells_what_was_asked() -> None:
         {"team": "iot"},
     )
     assert (found.created, found.spec_digest, found.stage) == (7.0, digest(spec), "accepted")
+    assert found.baseline is None
+    assert new_state("run-a", Submission(spec, 7.0), baseline="run-0").baseline == "run-0"
 
 
 def test_names_are_reserved_shortly_and_held_long() -> None:

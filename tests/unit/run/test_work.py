@@ -64,7 +64,17 @@ def work_of(spec: RunSpec, batch: int = 0, **bundles: Bundle) -> Work:
     """The work of one batch."""
     stored = {name.replace("_", "-"): bundle for name, bundle in bundles.items()}
     batches = plan_of(spec).batches
-    return make_work(spec, batches[batch], setup=setup_of(spec), bundles=stored, loaded=(), resume=None)
+    return make_work(
+        spec, batches[batch], target=target_of(spec), setup=setup_of(spec), bundles=stored, loaded=(), resume=None
+    )
+
+
+def test_batches_drain_when_time_or_money_is_over() -> None:
+    """Seconds of the run's clock: its own limit, or what the profile lets it spend, whichever is sooner."""
+    assert work_of(spec_of(limits={"maxDuration": "3h"})).stop_at == 10_800
+    assert work_of(spec_of(limits={"maxDuration": "3h", "maxCostUsd": 0.01})).stop_at == 10_800
+    spent = work_of(spec_of(target="staging", limits={"maxDuration": "3h"}, load={"duration": "1s"})).stop_at
+    assert spent == pytest.approx(0.001 / (3 * 2 * 0.000026))
 
 
 def test_no_two_holders_ask_with_the_same_id() -> None:

@@ -47,6 +47,12 @@ def test_hubs_are_reached_as_the_spec_says(transport: str, expected: tuple[bool,
     assert (setup.websocket, setup.hub_port) == expected
 
 
+def test_service_api_is_an_origin_where_the_profile_names_it() -> None:
+    """Nothing else of it is ever asked for by a device."""
+    assert setup_at({"serviceHost": "contoso.example"}).dps[0].service == "https://contoso.example"
+    assert setup_at().dps[0].service == ""
+
+
 def test_onboarding_ca_is_read_from_the_secret() -> None:
     """Devices prove themselves by certificates of it."""
     (dps,) = setup_at({"attestation": "x509"}).dps
