@@ -81,7 +81,7 @@ check-no-fix: environment ## the same without changing a file, for CI
 bench: environment ## measure the engine beside C programs: [BENCH_DIR=../shared/bench] [ARGS="--quick --only churn"]
 	@$(if $(BENCH_DIR),BENCH_DIR='$(BENCH_DIR)' )$(PYTHON) tests/bench/bench_engine.py $(ARGS)
 
-build: environment ## make the function package and its requirements in dist/
+build: environment ## make the function package, its requirements and the worker image's context in dist/
 	@$(PYTHON) -m engine package --out dist
 
 clean-build: ## remove dist/

@@ -1,18 +1,20 @@
-"""Carries what blocks off the loop's thread: saves, progress, checkpoints, the claim.
+"""Carries what blocks off the loop's thread: saves, progress, checkpoints, pieces of the timeline, the claim.
 
 Theory of operation. One thread per batch. The loop hands things over and goes on; the thread does one at a time and
-leaves word in `saved`, `beginning`, `word` and `trouble`, then wakes the loop. Saves that pile up while one is under
-way are kept together by the next, and one that follows another within GATHER_S waits for that long: a busy batch
-writes bigger pieces, not more of them, and does not change threads for each. Of progress and checkpoints only the
-latest matters. The claim is looked after every LISTEN_S; when the store cannot be asked, the last word
-stands, with its must_stop_at.
+leaves word in `saved`, `archived`, `beginning`, `word` and `trouble`, then wakes the loop. Saves that pile up while one
+is under way are kept together by the next, and one that follows another within GATHER_S waits for that long: a busy
+batch writes bigger pieces, not more of them, and does not change threads for each. Of progress, windows and checkpoints
+only the latest matters. Pieces of the timeline are archived in the order of their numbers, up to the first that fails:
+what is not told to be archived is to be handed over again. The claim is looked after every LISTEN_S; when the store
+cannot be asked, the last word stands, with its must_stop_at.
 """
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from engine.batch.home import Beginning, Home, Word
 from engine.device.bundle import Bundle
@@ -44,16 +46,31 @@ class _Desk:
 
     saves: deque[tuple[int, Bundle]] = field(default_factory=deque)
     progress: bytes | None = None
+    windows: bytes | None = None
+    pieces: dict[int, bytes] = field(default_factory=dict)
     checkpoint: bytes | None = None
     arriving: bool = False
     closing: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What was on the desk besides saves."""
+
+    progress: bytes | None
+    windows: bytes | None
+    pieces: dict[int, bytes]
+    checkpoint: bytes | None
+
+
 class Courier:
-    """Start before the loop, close after it."""
+    """Start before the loop, close after it. token is the holder's; archived is how many of its pieces are kept, all of
+    them from number 0 on."""
 
     def __init__(self, home: Home, clock: Clock, word: Word) -> None:
         self.word = word
+        self.token = home.token
+        self.archived = 0
         self.trouble = Trouble()
         self.beginning: Beginning | None = None
         self.crash: BaseException | None = None
@@ -80,6 +97,14 @@ class Courier:
     def report(self, progress: bytes) -> None:
         """Show the latest progress."""
         self._hand(lambda desk: setattr(desk, "progress", progress))
+
+    def show(self, windows: bytes) -> None:
+        """Show the latest windows."""
+        self._hand(lambda desk: setattr(desk, "windows", windows))
+
+    def archive(self, number: int, piece: bytes) -> None:
+        """Keep a piece for ever; numbers follow each other from 0, and `archived` tells how many are kept."""
+        self._hand(lambda desk: desk.pieces.setdefault(number, piece))
 
     def checkpoint(self, body: bytes) -> None:
         """Keep the latest checkpoint."""
@@ -130,17 +155,19 @@ class Courier:
         with self._changed:
             desk = self._desk
             saves = [desk.saves.popleft() for _ in range(min(SAVED_AT_ONCE, len(desk.saves)))]
-            progress, desk.progress = desk.progress, None
-            checkpoint, desk.checkpoint = desk.checkpoint, None
+            load = _Load(desk.progress, desk.windows, desk.pieces, desk.checkpoint)
+            desk.progress = desk.windows = desk.checkpoint = None
+            desk.pieces = {}
             done = desk.closing and not desk.saves
-        self._carry(saves, progress, checkpoint=checkpoint)
+        self._carry(saves, load)
         return done
 
     def _has_work(self) -> bool:
         desk = self._desk
-        return bool(desk.saves or desk.closing or desk.progress is not None or desk.checkpoint is not None)
+        bodies = (desk.progress, desk.windows, desk.checkpoint)
+        return bool(desk.saves or desk.closing or desk.pieces or any(body is not None for body in bodies))
 
-    def _carry(self, saves: list[tuple[int, Bundle]], progress: bytes | None, *, checkpoint: bytes | None) -> None:
+    def _carry(self, saves: list[tuple[int, Bundle]], load: "_Load") -> None:
         if saves:
             failure = self._try(lambda: self._home.save([bundle for _, bundle in saves]))
             at = self._clock.now()
@@ -153,10 +180,20 @@ class Courier:
         if self._desk.arriving and self.beginning is None and self._clock.now() - self._arrived >= ARRIVE_S:
             self._arrived = self._clock.now()
             self._try(self._arrive)
-        if checkpoint is not None:
-            self._try(lambda: self._home.checkpoint(checkpoint))
-        if progress is not None:
-            self._try(lambda: self._home.report(progress))
+        self._archive(load.pieces)
+        for body, keep in (
+            (load.checkpoint, self._home.checkpoint),
+            (load.windows, self._home.show),
+            (load.progress, self._home.report),
+        ):
+            if body is not None:
+                self._try(partial(keep, body))
+
+    def _archive(self, pieces: Mapping[int, bytes]) -> None:
+        for number in sorted(pieces):
+            if self._try(partial(self._home.archive, number, pieces[number])) is not None:
+                return
+            self.archived = max(self.archived, number + 1)
 
     def _listen(self) -> None:
         before = self.word.cancelled

@@ -26,11 +26,21 @@ class Beginning:
 class Home(Protocol):
     """Every method may block, and may raise StoreError or ClaimLost; called from one thread, never the loop's."""
 
+    @property
+    def token(self) -> int:
+        """This holder's of the batch: no other has the same."""
+
     def save(self, bundles: Sequence[Bundle]) -> None:
         """Keep these; they are durable when this returns."""
 
     def report(self, progress: bytes) -> None:
         """Show how far the batch is."""
+
+    def show(self, windows: bytes) -> None:
+        """Show what the run is judged by while it goes on."""
+
+    def archive(self, number: int, piece: bytes) -> None:
+        """Keep this holder's piece of that number for ever; the same again changes nothing."""
 
     def checkpoint(self, body: bytes) -> None:
         """Keep what another process needs to go on from here."""

@@ -16,14 +16,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from engine.batch import checkpoint
 from engine.batch.courier import Courier
+from engine.batch.course import Course
 from engine.batch.done import Done, Stop
 from engine.batch.fleet import Fleet
+from engine.batch.herald import Herald
 from engine.batch.hush import hushed
 from engine.batch.ledger import Ledger, dropped
 from engine.batch.monitor import Monitor
-from engine.batch.progress import Progress
 from engine.batch.rosters.arrivals import Arrivals
 from engine.batch.rosters.roster import Drop, Go, Roster
 from engine.batch.rosters.search import RateSearch
@@ -45,8 +45,6 @@ AT_ONCE = 64
 CLEAN_WITHIN_S = 240.0
 """How long cleaning up may take: what is left then stays. Below what a batch's deadline leaves for it."""
 
-REPORT_S = 1.0
-CHECKPOINT_S = 5.0
 CLOSE_WITHIN_S = 2.0
 
 
@@ -55,10 +53,11 @@ def run_batch(work: Work, *, wire: Wire, clock: Clock, courier: Courier) -> Done
     runner = _Runner(work, wire=wire, clock=clock, courier=courier)
     courier.start(wire.wake)
     try:
-        return runner.run()
+        runner.run()
     finally:
         courier.close()
         wire.close()
+    return runner.done()
 
 
 class _Runner:
@@ -70,12 +69,10 @@ class _Runner:
         ]
         resume = work.resume
         before = resume.timeline if resume else Timeline(work.interval_s, work.failure_samples)
-        self._ledger = Ledger(before, work.failure_samples)
+        self._ledger = Ledger(before, work.failure_samples, resume.past if resume else None)
         self._handed = resume.handed if resume else 0
         self._roster: Roster | None = None
-        self._phase = Phase.PREPARE
-        self._load_start = math.inf
-        self._load_end = math.inf
+        self._course = Course(clock.now(), work.ramp_s)
         self._stop: Stop | None = None
         self._unready: frozenset[int] = frozenset()
         self._uncleaned = 0
@@ -88,11 +85,12 @@ class _Runner:
             monitor=self._monitor,
             is_ready=work.scenario.is_ready,
         )
-        self._began = clock.now()
-        self._next_report = self._began
-        self._next_checkpoint = math.inf
+        self._herald = Herald(
+            work, self._course, courier=courier, ledger=self._ledger, fleet=self._fleet, monitor=self._monitor
+        )
+        self._ended = math.inf
 
-    def run(self) -> Done:
+    def run(self) -> None:
         self._ledger.record(self._work.loaded)
         self._prepare()
         with hushed():
@@ -104,15 +102,22 @@ class _Runner:
         self._close()
         if self._roster is None:
             self._ledger.begin(self._clock.now())
-        self._report()
-        self._monitor.close(self._clock.now(), self._phase)
+        self._ended = self._clock.now()
+        self._herald.end(self._ended)
+        self._monitor.close(self._ended, self._course.phase)
+
+    def done(self) -> Done:
+        """What it measured, once it has run and the courier has carried everything."""
+        self._ledger.forget(self._courier.archived)
         return Done(
             timeline=self._ledger.timeline(),
+            archived=self._herald.archived,
+            past=self._ledger.past,
             health=tuple(self._monitor.records),
             stop=self._stop or Stop.SCHEDULE,
             handed=self._handed,
-            load_start=None if self._roster is None else self._load_start,
-            durations_s=self._durations(self._clock.now()),
+            load_start=None if self._roster is None else self._course.load_start,
+            durations_s=self._course.durations(self._ended),
             unprovisioned=len(self._unready),
             uncleaned=self._uncleaned,
             store_failures=self._courier.trouble.failures,
@@ -120,25 +125,13 @@ class _Runner:
             search=self._roster.findings() if isinstance(self._roster, RateSearch) else None,
         )
 
-    def _durations(self, now: float) -> dict[Phase, float]:
-        """How long each phase took."""
-        start = min(self._load_start, now)
-        load_s = max(0.0, min(self._load_end, now) - start)
-        ramp_s = min(self._work.ramp_s, load_s)
-        return {
-            Phase.PREPARE: max(0.0, start - self._began),
-            Phase.RAMP: ramp_s,
-            Phase.STEADY: load_s - ramp_s,
-            Phase.DRAIN: max(0.0, now - start - load_s),
-        }
-
     # -- phases --------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
         """Every device ready for the load, or known not to be: whoever takes too long is not awaited for ever."""
         setup = self._work.setup
         budgets = [setup.budgets[name] for name in self._work.paced_by if name in setup.budgets]
-        give_up = self._began + self._work.prepare_s
+        give_up = self._course.began + self._work.prepare_s
         steps = self._work.scenario.prepare
         self._everyone(steps, Phase.PREPARE, budgets, until=give_up, goes_on=lambda: not self._must_stop())
         if self._fleet.busy and not self._must_stop():
@@ -196,42 +189,45 @@ class _Runner:
         if beginning is None:
             return
         self._ledger.begin(beginning.origin)
-        start = self._load_start = beginning.start
+        start = self._course.load_start = beginning.start
         if self._work.duration_s is not None:
-            self._load_end = start + self._work.duration_s
-            self._fleet.end_load(self._load_end)
+            self._course.load_end = start + self._work.duration_s
+            self._fleet.end_load(self._course.load_end)
         state = self._work.resume.roster if self._work.resume else None
         devices = [session.device for session in self._sessions]
         roster = self._roster = self._work.roster(devices, self._unready, state)
         if isinstance(roster, RateSearch):
-            self._ledger.listener = partial(roster.observe, origin=start)
+            self._ledger.listeners.append(partial(roster.observe, origin=start))
             roster.gave_way = lambda: [s.due - start for s in self._fleet.yielding() if s.due is not None]
         self._fleet.is_free = lambda channel: roster.free(channel, self._sessions[channel].rest_s)
         if isinstance(roster, RateSearch | Arrivals):
             self._fleet.take_back = roster.take_back
-        self._next_checkpoint = self._clock.now()
+        now = self._clock.now()
+        self._herald.begin(roster, beginning.origin, now)
         for due in self._work.resume.yielding if self._work.resume else ():
             self._handed += 1
-            self._drop(self._next_checkpoint if due is None else due + start, start, reason=DropReason.BEHIND)
+            self._drop(now if due is None else due + start, start, reason=DropReason.BEHIND)
 
     def _load(self) -> None:
         """Starts as they come due, until there are none left or something ends the load."""
         assert self._roster is not None
         while not self._must_stop():
             now = self._clock.now()
-            self._phase = self._phase_of(now)
+            self._course.phase = self._course.phase_of(now)
             due = self._roster.next_due()
-            since_s = now - self._load_start
+            since_s = now - self._course.load_start
             # A start whose time has come is not put off by the last digit of a difference.
-            self._call(self._roster.calls(max(since_s, due) if due + self._load_start <= now else since_s), now)
-            due = self._roster.next_due() + self._load_start
-            if now >= self._load_end or (due == math.inf and self._ends_by_itself and self._fleet.is_quiet(now)):
+            self._call(self._roster.calls(max(since_s, due) if due + self._course.load_start <= now else since_s), now)
+            due = self._roster.next_due() + self._course.load_start
+            if now >= self._course.load_end or (due == math.inf and self._ends_by_itself and self._fleet.is_quiet(now)):
                 break
-            self._turn(min(due, self._load_end))
+            self._turn(min(due, self._course.load_end))
         now = self._clock.now()
+        if self._stop is not None:
+            self._herald.stop(now)
         self._stop = self._stop or Stop.SCHEDULE
-        self._load_end = min(self._load_end, now)
-        self._fleet.end_load(self._load_end)
+        self._course.load_end = min(self._course.load_end, now)
+        self._fleet.end_load(self._course.load_end)
         self._call(self._roster.close(), now)
         for channel, start in self._fleet.withdraw():
             self._drop(now if start.due is None else start.due, now, reason=DropReason.BUSY)
@@ -244,7 +240,7 @@ class _Runner:
 
     def _drain(self) -> None:
         """What is in flight finishes, or is settled when gracefulStop is over."""
-        self._phase = Phase.DRAIN
+        self._course.phase = Phase.DRAIN
         give_up = self._clock.now() + self._work.graceful_stop_s
         while self._fleet.busy and self._clock.now() < give_up and self._is_ours():
             self._turn(give_up)
@@ -279,18 +275,12 @@ class _Runner:
             self._stop = Stop.STORE
         return self._stop is not Stop.STORE
 
-    def _phase_of(self, at: float) -> Phase:
-        since_s = at - self._load_start
-        if since_s < 0:
-            return Phase.PREPARE
-        return Phase.RAMP if since_s < self._work.ramp_s else Phase.STEADY
-
     # -- one turn ------------------------------------------------------------------------------------------
 
     def _turn(self, until: float) -> None:
         """Wait until something happens, and deal with all of it."""
         stop_at = self._courier.word.must_stop_at
-        limit = min(until, self._next_report, self._next_checkpoint, stop_at, self._fleet.next_alarm)
+        limit = min(until, self._herald.next_at, stop_at, self._fleet.next_alarm)
         events = self._wire.wait(limit)
         woke = self._clock.now()
         self._monitor.woke(woke, limit)
@@ -301,58 +291,26 @@ class _Runner:
         for channel, saved in self._courier.saved():
             self._fleet.feed(channel, saved)
         self._fleet.fire(woke)
-        self._tell(self._clock.now())
+        self._herald.tell(self._clock.now())
 
     def _call(self, calls: Iterable[Go | Drop], now: float) -> None:
         """Carry out the roster's calls."""
         for call in calls:
             self._handed += 1
-            due = None if call.due is None else call.due + self._load_start
+            due = None if call.due is None else call.due + self._course.load_start
             if isinstance(call, Drop):
                 self._drop(now if due is None else due, now, reason=call.reason)
             else:
                 began = self._clock.now()
                 if due is not None:
                     self._monitor.began(now - due)
-                phase = self._phase_of(began if due is None else due)
+                phase = self._course.phase_of(began if due is None else due)
                 start = Start(self._work.scenario.steps, due, phase, self._work.scenario.main)
                 self._fleet.begin(call.device, start, began)
 
     def _drop(self, due: float, now: float, *, reason: DropReason) -> None:
         """Count a start that is lost."""
-        phase = self._phase_of(due)
+        phase = self._course.phase_of(due)
         operations = dict.fromkeys((Operation.ITERATION, self._work.scenario.main))  # they may be one and the same
         series = [Series(operation, phase) for operation in operations]
         self._ledger.commit(dropped(series, due, now=now, reason=reason))
-
-    # -- telling -------------------------------------------------------------------------------------------
-
-    def _tell(self, now: float) -> None:
-        self._monitor.tick(now, self._phase)
-        if now >= self._next_report:
-            self._next_report = now + REPORT_S
-            self._report()
-        if now >= self._next_checkpoint and self._roster is not None:
-            self._next_checkpoint = now + CHECKPOINT_S
-            finished = self._ledger.iterations_due()
-            starts = self._fleet.yielding()
-            yielding = [None if start.due is None else start.due - self._load_start for start in starts]
-            body = checkpoint.encode(self._ledger.encoded(), self._roster.state(), handed=finished, yielding=yielding)
-            self._courier.checkpoint(body)
-
-    def _report(self) -> None:
-        now = self._clock.now()
-        busy = list(self._fleet.at_work)
-        waiting = [held for s in busy for held in s.open_operations]
-        self._courier.report(
-            Progress(
-                at=now,
-                phase=self._phase,
-                load_start=None if self._load_start == math.inf else self._load_start,
-                load_end=None if self._load_end == math.inf else self._load_end,
-                devices=+self._fleet.doing,
-                tally=self._ledger.view((s.log for s in busy), waiting, now),
-                generator=self._monitor.latest,
-                store_failures=self._courier.trouble.failures,
-            ).encode()
-        )

@@ -12,6 +12,7 @@ from engine.device.scenarios.scenario import Scenario
 from engine.device.setup import Setup
 from engine.measure.operation import Operation
 from engine.measure.sample import Sample
+from engine.measure.stopping import Watch
 
 type MakeRoster = Callable[[Sequence[Device], frozenset[int], Mapping[str, Any] | None], Roster]
 """(the devices, prepared; numbers of those not ready; state to go on from) → a roster in seconds since the load's
@@ -35,7 +36,8 @@ class Work:
     prepare_s is how long preparing may take, and paced_by are the operations whose budgets each device that prepares
     takes from. stop_at is the run's own deadline, in run time. is_counted: the schedule may run out before duration_s,
     and then the load is over. cleans_up: what the run left at the services is undone after the load. loaded are the
-    samples of loading the state, counted with the rest.
+    samples of loading the state, counted with the rest. watch is what whoever judges the run while
+    it goes on wants to see, None where nobody does.
     """
 
     scenario: Scenario
@@ -53,4 +55,5 @@ class Work:
     paced_by: tuple[Operation, ...] = ()
     cleans_up: bool = False
     resume: Checkpoint | None = None
+    watch: Watch | None = None
     loaded: tuple[Sample, ...] = ()

@@ -39,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--json", action="store_true", help="print summary.json on stdout, everything else on stderr")
     watch.add_argument("--out", type=Path, help="write the run's files into a folder of this one (nowhere)")
     _add_run_id(commands.add_parser("cancel", help="let a run drain and end"))
+    compare = commands.add_parser("compare", help="show a run beside another, number by number")
+    _add_run_id(compare)
+    other = "the other run, or name:NAME for the newest of that name that passed (the run's baseline)"
+    compare.add_argument("--to", metavar="RUN_ID", help=other)
     emulate = commands.add_parser(
         "emulate", help="run the emulator alone; emulate --help lists its options", add_help=False
     )
@@ -49,12 +53,12 @@ def parser() -> argparse.ArgumentParser:
     worker = commands.add_parser(
         "worker", help="drive batches of a run until none is left, with the environment's settings"
     )
-    worker.add_argument("run_id", metavar="RUN_ID")
+    worker.add_argument("run_id", nargs="?", default="", metavar="RUN_ID", help="the run (the variable RUN_ID)")
     worker.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many at a time (%(default)s)")
     worker.add_argument(
         "--parent", type=int, metavar="PID", help="end with this process, which started this one (Linux)"
     )
-    package = commands.add_parser("package", help="make the function package")
+    package = commands.add_parser("package", help="make the function package and the image's context")
     package.add_argument("--out", type=Path, default=Path("dist"), help="folder to put it in (%(default)s)")
     return top
 

@@ -19,7 +19,7 @@ LATER: Final = frozenset({429, 502, 503, 504})
 NO_RUN: Final = frozenset({400, 409, 413, 422})
 """Statuses that refuse a spec for good."""
 
-DOCUMENTS: Final[Mapping[str, str]] = {"summary.json": "results", "timeline.csv": "timeline", "report.md": "report"}
+DOCUMENTS: Final[Mapping[str, str]] = {"summary.json": "results", "timeline.csv": "intervals", "report.md": "report"}
 """The files of a run, and where each is found."""
 
 FINISHED: Final = "finished"
@@ -62,6 +62,15 @@ class Api:
     def cancel(self, run_id: str) -> Json:
         """The run, which drains from now on."""
         return self._json("POST", f"/api/runs/{_quoted(run_id)}/cancel", b"")
+
+    def resume(self, run_id: str) -> Json:
+        """The run, which goes on from now on."""
+        return self._json("POST", f"/api/runs/{_quoted(run_id)}/resume", b"")
+
+    def compare(self, run_id: str, to: str | None) -> Json:
+        """The run beside another, or beside its baseline."""
+        query = "" if to is None else f"?{urllib.parse.urlencode({'to': to})}"
+        return self._json("GET", f"/api/runs/{_quoted(run_id)}/compare{query}")
 
     def document(self, run_id: str, name: str) -> bytes:
         """One of DOCUMENTS."""

@@ -10,11 +10,12 @@ from typing import Final
 from rich.console import Console
 
 from engine.adapters.clock import SystemClock
-from engine.cli import asking, summary
+from engine.cli import asking, comparison, summary
 from engine.cli.client import Api, Json
 from engine.cli.crew import carry_out, end_with
 from engine.cli.errors import CommandFailed
-from engine.cli.follow import Ended, Watch, cancel, clear, post, see_through, write_out
+from engine.cli.follow import Ended, Watch, cancel, clear, persist, post, see_through, write_out
+from engine.cli.image import build_image_context
 from engine.cli.interrupts import Interrupts
 from engine.cli.package import build
 from engine.cli.screen import make_console, shown_on
@@ -81,6 +82,15 @@ def cancel_run(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare(options: argparse.Namespace) -> int:
+    """Show a run beside another, whatever comes of it."""
+    console, clock, api = make_console(stderr=False), SystemClock(), Api(options.url)
+    with shown_on(console, clock) as screen:
+        found = persist(Watch(api, clock, screen), lambda: api.compare(options.run_id, options.to))
+    console.print(comparison.rendered(found))
+    return 0
+
+
 def batch(options: argparse.Namespace) -> int:
     """Drive one batch in this process."""
     from engine.run.activities import run_batch  # these bring the Azure libraries, which no other command needs
@@ -99,19 +109,22 @@ def batch(options: argparse.Namespace) -> int:
 
 def worker(options: argparse.Namespace) -> int:
     """Drive batches of a run until none is left: in this process, or in several like it."""
+    run_id = options.run_id or os.environ.get("RUN_ID", "").strip()
+    if not run_id:
+        raise CommandFailed("worker needs a run id: RUN_ID as an argument, or as a variable of the environment")
     with Interrupts():
         if options.parent is not None:
             end_with(options.parent)
         if options.processes > 1:
-            return carry_out(options.run_id, options.processes)
+            return carry_out(run_id, options.processes)
         from engine.run.worker import work  # these bring the Azure libraries, which no other command needs
         from engine.wiring import means
 
         try:
-            receipts = work(options.run_id, means())
+            receipts = work(run_id, means())
         except NotFound:
-            raise CommandFailed(_not_planned(options.run_id)) from None
-    print(json.dumps({"runId": options.run_id, "batches": receipts}))
+            raise CommandFailed(_not_planned(run_id)) from None
+    print(json.dumps({"runId": run_id, "batches": receipts}))
     return 0
 
 
@@ -123,8 +136,8 @@ def emulate(arguments: Sequence[str]) -> int:
 
 
 def package(options: argparse.Namespace) -> int:
-    """Make the function package."""
-    for path in build(ROOT, options.out):
+    """Make the function package, and what the worker's image is built from."""
+    for path in (*build(ROOT, options.out), build_image_context(ROOT, options.out)):
         print(path)
     return 0
 

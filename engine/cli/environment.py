@@ -46,7 +46,7 @@ def host_environment(
 ) -> dict[str, str]:
     """The host's environment: the caller's, with what has to be so on one machine.
 
-    The caller's STATE_KEY and RUN_SCHEDULE stay. emulator is empty, or LOCAL_EMULATOR, LOCAL_GROUP_KEY and
+    The caller's STATE_KEY stays. emulator is empty, or LOCAL_EMULATOR, LOCAL_GROUP_KEY and
     LOCAL_ONBOARDING_CA. logs is the folder of messages, those of workers included.
     """
     given = {**environ, **_without_proxy(environ)}
@@ -54,9 +54,9 @@ def host_environment(
         "STATE_KEY": given.get("STATE_KEY") or state_key,
         "STORAGE_CONN_STR": storage,
         **dict.fromkeys(OTHER_STORES, ""),
-        "RUN_SCHEDULE": given.get("RUN_SCHEDULE") or "0 * * * * *",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         "LOCAL_WORKERS": logs,
+        "BATCH_JOB": "",
         CONCURRENCY: given.get(CONCURRENCY) or str(BATCHES_AT_ONCE),
         **dict.fromkeys(("LOCAL_EMULATOR", "LOCAL_GROUP_KEY", "LOCAL_ONBOARDING_CA"), ""),
         **emulator,

@@ -74,12 +74,13 @@ def see_through(watch: Watch, run_id: str) -> Ended:
 
 
 def follow(watch: Watch, run_id: str) -> Json:
-    """The run's last view, once it is finished; a wish to stop cancels it first. Raises Refused, Unreachable."""
+    """The run's last view, once it is finished and cleaned up; a wish to stop cancels it first, and does not wait for a
+    clean-up. Raises Refused, Unreachable."""
     is_cancelled = False
     while True:
         view = persist(watch, lambda: watch.api.look(run_id))
         watch.screen.show(view)
-        if view.get("state") == FINISHED:
+        if view.get("state") == FINISHED and (watch.asked() or _is_clean(view)):
             return view
         if watch.asked() and not is_cancelled:
             is_cancelled = True
@@ -132,6 +133,11 @@ def persist[Found](watch: Watch, ask: Callable[[], Found]) -> Found:
             if now >= give_up:
                 raise Unreachable(f"{error}; gave up after {PATIENCE_S:g} s") from error
             watch.clock.sleep(AGAIN_S)
+
+
+def _is_clean(view: Json) -> bool:
+    """Whether no clean-up goes on: whoever follows may be about to end the services that carry it out."""
+    return bool((view.get("cleanup") or {}).get("isOver", True))
 
 
 def _pause(watch: Watch, *, is_cancelled: bool) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from engine.cli.live import blame
 from engine.cli.words import figure, plain
 from engine.measure.verdict import EXIT_CODES, Verdict
+from engine.report.change import Comparison, main_change
 from engine.report.knee import knee_sentences
 from engine.report.units import duration
 
@@ -20,6 +21,11 @@ COUNTS: Final = ("due", "ok", "failed", "late", "lost", "cancelled", "dropped")
 PERCENTILES: Final = ("p50", "p95", "p99")
 SHOWN_FAILURES: Final = 20
 SAMPLE_CHARS: Final = 60
+RESULTS: Mapping[bool | None, Text] = {
+    True: Text("held", style="green"),
+    False: Text("failed", style="red"),
+    None: Text("skipped", style="yellow"),
+}
 
 
 def rendered(summary: Summary) -> Group:
@@ -31,6 +37,8 @@ def rendered(summary: Summary) -> Group:
         parts += [Text(""), thresholds(summary)]
     if summary.get("search"):
         parts += [Text(""), Text(plain(knee_sentences(summary["search"], summary["spec"])))]
+    if summary.get("comparison"):
+        parts += [Text(""), Text(plain(compared(summary["comparison"])))]
     parts += [Text(line) for line in _beside(summary)]
     return Group(*parts)
 
@@ -67,10 +75,15 @@ def thresholds(summary: Summary) -> Table:
     """What was asked for, and whether it held."""
     table = _table("threshold", "result", "found")
     for one in summary["thresholds"]:
-        held = Text("held", style="green") if one["ok"] else Text("failed", style="red")
-        found = plain(one.get("text")).partition(": ")[2] or plain(one.get("text"))
+        held = RESULTS[one["ok"]]
+        found = plain(one.get("text")).partition(": ")[2].removeprefix("skipped, ") or plain(one.get("text"))
         table.add_row(Text(f"{plain(one['metric'])} {plain(one['expr'])}"), held, Text(found))
     return table
+
+
+def compared(found: Comparison) -> str:
+    """How the main operation did beside the baseline's."""
+    return f"compared with run {found['to']['runId']}: {main_change(found)}; all numbers: report.md"
 
 
 def conservation(summary: Summary) -> str:
@@ -85,7 +98,7 @@ def conservation(summary: Summary) -> str:
 def verdict_line(summary: Summary) -> str:
     """The verdict, the exit code, and the first reason in words."""
     reasons = [plain(one["text"]) for one in summary.get("reasons", [])]
-    held = len(summary.get("thresholds", []))
+    held = sum(one["ok"] is not None for one in summary.get("thresholds", []))
     fine = f"all {held} thresholds held" if held else "nothing spoke against it"
     so_far = " so far" if summary.get("partial") else ""
     return f"{str(summary['verdict']).upper()}{so_far} (exit code {summary['exitCode']}): {(reasons or [fine])[0]}"

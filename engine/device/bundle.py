@@ -1,18 +1,38 @@
-"""Device state kept between runs: key, chain and hub in one versioned record, so that they cannot disagree."""
+"""Device state kept between runs: key, chain and hub in one versioned record, so that they cannot disagree.
+
+The private key is in it only wrapped, and it opens only with the rest of the record as it was: whoever can write where
+state is kept, and does not know the wrapping key, cannot send a device to another hub, or give it another's key.
+"""
 
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.protocol import x509
 
-RECORD_VERSION = 1
+BODY_VERSION = 1
+RECORD_VERSION = 2
+_ID_BOUND_VERSION = 1
+"""Records of this version are still read. Their key is bound to the device's id alone."""
+
+_WRAPPED = "wrappedKey"
 
 
 class BundleUnreadable(ValueError):
-    """A stored record that cannot be used: another version, damaged, or sealed with another key."""
+    """A stored record that cannot be used: another version, damaged, changed, or sealed with another key."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappingKey:
+    """What device keys are wrapped under; former is the one before, which may still open them, b"" where there is none.
+
+    Each has x509.WRAPPING_KEY_BYTES.
+    """
+
+    key: bytes = field(repr=False)
+    former: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +52,67 @@ class Bundle:
         return f"Bundle({self.device_id}, {self.hub}, generation {self.generation})"
 
 
-def to_record(bundle: Bundle, wrapping_key: bytes) -> dict[str, Any]:
+def to_record(bundle: Bundle, wrapping: WrappingKey) -> dict[str, Any]:
     """The record as JSON values; the private key is in it only wrapped."""
-    sealed = x509.seal_key(bundle.key, wrapping_key, bundle.device_id)
-    return {
+    record = {
         "version": RECORD_VERSION,
         "deviceId": bundle.device_id,
         "hub": bundle.hub,
         "generation": bundle.generation,
-        "wrappedKey": base64.b64encode(sealed).decode(),
         "chain": [base64.b64encode(certificate).decode() for certificate in bundle.chain],
     }
+    sealed = x509.seal_key(bundle.key, wrapping.key, bundle.device_id, _rest(record))
+    return {**record, _WRAPPED: base64.b64encode(sealed).decode()}
 
 
-def from_record(record: Mapping[str, Any], wrapping_key: bytes) -> Bundle:
+def from_record(record: Mapping[str, Any], wrapping: WrappingKey) -> Bundle:
     """The bundle in a record. Raises BundleUnreadable."""
-    if record.get("version") != RECORD_VERSION:
-        raise BundleUnreadable(f"record version {record.get('version')!r}, expected {RECORD_VERSION}")
+    version = record.get("version")
+    if version not in (RECORD_VERSION, _ID_BOUND_VERSION):
+        raise BundleUnreadable(f"record version {version!r}, expected {RECORD_VERSION}")
     try:
         device_id = str(record["deviceId"])
+        sealed = base64.b64decode(record[_WRAPPED], validate=True)
         return Bundle(
             device_id=device_id,
             hub=str(record["hub"]),
-            key=x509.open_key(base64.b64decode(record["wrappedKey"], validate=True), wrapping_key, device_id),
+            key=_open(sealed, wrapping, device_id, () if version == _ID_BOUND_VERSION else (_rest(record),)),
             chain=tuple(base64.b64decode(text, validate=True) for text in record["chain"]),
             generation=int(record["generation"]),
         )
-    except (KeyError, TypeError, ValueError, x509.SealBroken) as broken:
+    except x509.SealBroken as broken:
+        raise BundleUnreadable("STATE_KEY is not the one it was sealed with, or the record was changed") from broken
+    except (KeyError, TypeError, ValueError) as broken:
         raise BundleUnreadable(f"{type(broken).__name__} in a stored record") from broken
+
+
+def _open(sealed: bytes, wrapping: WrappingKey, device_id: str, bound: tuple[bytes, ...]) -> bytes:
+    """The private key, by the present wrapping key or the former one. Raises SealBroken."""
+    try:
+        return x509.open_key(sealed, wrapping.key, device_id, *bound)
+    except x509.SealBroken:
+        if not wrapping.former:
+            raise
+        return x509.open_key(sealed, wrapping.former, device_id, *bound)
+
+
+def _rest(record: Mapping[str, Any]) -> bytes:
+    """All that a record says besides the key, always in the same bytes."""
+    rest = {name: value for name, value in record.items() if name != _WRAPPED}
+    return json.dumps(rest, separators=(",", ":"), sort_keys=True).encode()
 
 
 def encode(records: Mapping[str, Mapping[str, Any]]) -> bytes:
     """Records by device id, as one body."""
-    return json.dumps({"version": RECORD_VERSION, "devices": records}, separators=(",", ":"), sort_keys=True).encode()
+    return json.dumps({"version": BODY_VERSION, "devices": records}, separators=(",", ":"), sort_keys=True).encode()
 
 
 def decode(body: bytes) -> dict[str, dict[str, Any]]:
     """Records by device id. Raises BundleUnreadable."""
     try:
         document = json.loads(body)
-        if document["version"] != RECORD_VERSION:
-            raise BundleUnreadable(f"state version {document['version']!r}, expected {RECORD_VERSION}")
+        if document["version"] != BODY_VERSION:
+            raise BundleUnreadable(f"state version {document['version']!r}, expected {BODY_VERSION}")
         return {str(name): dict(record) for name, record in document["devices"].items()}
     except (AttributeError, KeyError, TypeError, ValueError) as broken:
         raise BundleUnreadable("a stored body that is not device state") from broken

@@ -22,13 +22,17 @@ class DpsTransport(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dps:
-    """A provisioning service, and how devices reach it and prove themselves; port is that of the transport."""
+    """A provisioning service, and how devices reach it and prove themselves; port is that of the transport.
+
+    service is where its owner reaches it, a URL without a path, "" where nobody may.
+    """
 
     host: str
     port: int
     id_scope: str
     attestation: Attestation
     transport: DpsTransport = DpsTransport.MQTT
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,10 @@ class Setup:
     renewal_path says whom a device asks for its next certificate: hub or dps. on_pending says what becomes of a request
     that is overdue when the device is to make the next one: wait, ask, replace or replace-any. rests_as_told: after a
     failure a device rests for as long as the service asked, and not for its back-off. websocket: hubs are reached by
-    MQTT inside a WebSocket. namespace and token are the device registry's and who may use it; token is called for every
-    request, and never blocks. budgets hold preparing and retries to the batch's share of the target's quotas, by the
-    operation they limit. get_share is how often `adr-get-patch` gets rather than patches; cases are those of
-    `conformance`, one per device by ordinal.
+    MQTT inside a WebSocket. namespace and token are the device registry's and who may use it, service_token is for the
+    service API of the provisioning services; both are called for every request, and never block. budgets hold preparing
+    and retries to the batch's share of the target's quotas, by the operation they limit. get_share is how often
+    `adr-get-patch` gets rather than patches; cases are those of `conformance`, one per device by ordinal.
     """
 
     dps: tuple[Dps, ...]
@@ -99,5 +103,6 @@ class Setup:
     probe_url: str = ""
     namespace: Namespace | None = None
     token: Callable[[], str] = field(default=lambda: "", repr=False)
+    service_token: Callable[[], str] = field(default=lambda: "", repr=False)
     get_share: float = 0.7
     cases: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 Source: OASIS standard "MQTT Version 3.1.1", chapter 3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LEVEL = 4
 """The protocol level of 3.1.1. Source: section 3.1.2.2."""
@@ -25,7 +25,7 @@ class Connect:
 
     client_id: str
     username: str = ""
-    password: bytes | None = None
+    password: bytes | None = field(default=None, repr=False)
     keep_alive_s: int = 60
     clean_session: bool = True
     will: Will | None = None

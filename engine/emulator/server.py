@@ -41,7 +41,7 @@ class Settings:
     port: int = 8883
     hubs: tuple[str, ...] = ()
     id_scope: str = ID_SCOPE
-    group_key: bytes | None = None
+    group_key: bytes | None = field(default=None, repr=False)
     options: Options = field(default_factory=Options)
     leaf_days: float = 30.0
     key_types: frozenset[KeyType] = frozenset({KeyType.EC_P256, KeyType.EC_P384})

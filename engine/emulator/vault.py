@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import LocalProtocolError
@@ -32,7 +32,7 @@ class Vault:
     """
 
     folder: Path
-    group_key: bytes
+    group_key: bytes = field(repr=False)
     root: Issuer
     issuer: Issuer
     server_root: Issuer

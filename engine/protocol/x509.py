@@ -177,18 +177,19 @@ def lifetime_s(chain: Sequence[bytes]) -> float:
     return (leaf.not_valid_after_utc - leaf.not_valid_before_utc).total_seconds()
 
 
-def seal_key(der: bytes, wrapping_key: bytes, device_id: str) -> bytes:
-    """The key encrypted so that it opens for this device only; the same input gives the same bytes.
+def seal_key(der: bytes, wrapping_key: bytes, device_id: str, *bound: bytes) -> bytes:
+    """The key encrypted so that it opens for this device only, and with the same bound; the same input gives the same
+    bytes.
 
-    wrapping_key has WRAPPING_KEY_BYTES. Source: RFC 5297 (SIV), the device id as associated data.
+    wrapping_key has WRAPPING_KEY_BYTES. Source: RFC 5297 (SIV), the device id and bound as associated data.
     """
-    return AESSIV(wrapping_key).encrypt(der, [device_id.encode("utf-8")])
+    return AESSIV(wrapping_key).encrypt(der, [device_id.encode("utf-8"), *bound])
 
 
-def open_key(sealed: bytes, wrapping_key: bytes, device_id: str) -> bytes:
+def open_key(sealed: bytes, wrapping_key: bytes, device_id: str, *bound: bytes) -> bytes:
     """The DER that `seal_key` was given. Raises SealBroken."""
     try:
-        return AESSIV(wrapping_key).decrypt(sealed, [device_id.encode("utf-8")])
+        return AESSIV(wrapping_key).decrypt(sealed, [device_id.encode("utf-8"), *bound])
     except (InvalidTag, ValueError) as error:
         raise SealBroken(f"the key of {device_id} does not open") from error
 

@@ -74,7 +74,7 @@ class Sizes:
     soak_devices: int = 2000
     soak_interval_s: float = 40.0
     soak_s: float = 600.0
-    batches: int = 200
+    batches: int = 10_000
 
 
 QUICK = Sizes(
@@ -89,7 +89,7 @@ QUICK = Sizes(
     soak_devices=100,
     soak_interval_s=10.0,
     soak_s=60.0,
-    batches=20,
+    batches=150,
 )
 
 
@@ -242,22 +242,15 @@ def emulator_capacity(bench: Bench) -> None:
 
 
 def orchestration(bench: Bench) -> None:
-    """What the local host adds to a batch: activities that do next to nothing, fanned out and waited for."""
-    from integration.localhost.hosting import Host  # of the tests, and wanted by this one alone
+    """What the product's orchestrators and the local host take for a run of empty batches, and what histories hold."""
+    from integration.localhost.many import run_empty_batches  # of the tests, and wanted by this one alone
 
+    count = bench.sizes.batches
     with tempfile.TemporaryDirectory() as folder, instruments.on_core(bench.client_core):
-        host = Host(Path(folder))
-        try:
-            host.run("fan_out", {"count": 1})
-            begun = time.monotonic()
-            host.run("fan_out", {"count": 1})
-            one_s, begun = time.monotonic() - begun, time.monotonic()
-            host.run("fan_out", {"count": bench.sizes.batches})
-            all_s = time.monotonic() - begun
-        finally:
-            host.stop()
-    each_ms = 1000 * (all_s - one_s) / (bench.sizes.batches - 1)
-    bench.sheet.note("orchestrator, each of many batches", each_ms, "ms wall")
+        found = run_empty_batches(Path(folder), batches=count, at_once=min(1_000, count))
+    bench.sheet.note(f"orchestrator, {count} empty batches", found.wall_s, "s wall")
+    bench.sheet.note("orchestrator, all histories", found.events, "events")
+    bench.sheet.note("orchestrator, largest history", max(found.largest), "events")
 
 
 MEASUREMENTS: Mapping[str, Callable[[Bench], None]] = {

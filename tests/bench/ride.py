@@ -38,7 +38,7 @@ from engine.batch.rosters.roster import Roster
 from engine.batch.runner import run_batch
 from engine.batch.work import Seat, Work
 from engine.device.attestations.symmetric import GroupKey
-from engine.device.bundle import Bundle
+from engine.device.bundle import Bundle, WrappingKey
 from engine.device.identity import Device
 from engine.device.setup import Dps, Setup
 from engine.measure.operation import Phase
@@ -65,10 +65,15 @@ class MemoryHome:
 
     def __init__(self, clock: Clock, devices: int, store: Store) -> None:
         self._clock, self._span = clock, Span(0, devices)
-        self._state = DeviceState(store, "data", PREFIX, bytes(range(WRAPPING_KEY_BYTES)))
+        self._state = DeviceState(store, "data", PREFIX, WrappingKey(bytes(range(WRAPPING_KEY_BYTES))))
         self._saves = itertools.count()
         self.beginning: Beginning | None = None
         self.kept: dict[str, bytes] = {}
+
+    @property
+    def token(self) -> int:
+        """See Home."""
+        return 1
 
     def save(self, bundles: Sequence[Bundle]) -> None:
         """See Home."""
@@ -77,6 +82,14 @@ class MemoryHome:
     def report(self, progress: bytes) -> None:
         """See Home."""
         self.kept["progress"] = progress
+
+    def show(self, windows: bytes) -> None:
+        """See Home."""
+        self.kept["windows"] = windows
+
+    def archive(self, number: int, piece: bytes) -> None:
+        """See Home."""
+        self.kept[f"piece-{number}"] = piece
 
     def checkpoint(self, body: bytes) -> None:
         """See Home."""
@@ -257,7 +270,7 @@ def _copied(bundle: Bundle, n: int) -> Bundle:
 
 
 def _demand_sound(done: Done, load: Load) -> None:
-    total = done.timeline.total()
+    total = done.total
     main = total.select(load.scenario.main)
     wrong = [done.mismatch, done.store_detail, *conservation(total)]
     if main.failed or main.lost or main.cancelled or (done.unprovisioned and not load.scenario.fresh):
@@ -267,7 +280,7 @@ def _demand_sound(done: Done, load: Load) -> None:
 
 
 def _figures(order: Order, load: Load, *, done: Done, meter: Meter, empty: Mark, start: float) -> Figures:
-    total = done.timeline.total().select(load.scenario.main, LOAD_PHASES)
+    total = done.total.select(load.scenario.main, LOAD_PHASES)
     begun = next(mark for mark in meter.marks if mark is not empty and not mark.progress)
     last = meter.marks[-1]
     count = total.ok

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from engine.errors import Problem, RunRefused, SpecError, SpecTooLarge
 from engine.plan.batches import plan_run
+from engine.plan.bounds import first_bound
 from engine.plan.estimate import estimate
-from engine.plan.spec.built import not_built
+from engine.plan.spec.execution import Runner
 from engine.plan.spec.parse import parse_spec
+from engine.plan.spec.runner import settled
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor, Scenario
 from engine.plan.target import parse_targets
@@ -77,8 +79,10 @@ def follow(spec: RunSpec) -> None:
     """What is done with every spec: echoed, judged, estimated and planned."""
     assert outcome(json.dumps(spec.echo(), allow_nan=False).encode()) == spec
     target = TARGETS.by_name[spec.target]
-    assert all(problem.allowed for problem in not_built(spec))
+    with contextlib.suppress(SpecError):
+        assert settled(spec, has_jobs=False).execution.runner is Runner.ACTIVITY
     with contextlib.suppress(RunRefused):
+        assert first_bound(spec, target).at_s >= 0
         assert json.dumps(estimate(spec, target).to_json(), allow_nan=False)
         assert plan_run(spec, run_id="run-1", ranges=[(0, spec.devices.count)], target=target).batches
 

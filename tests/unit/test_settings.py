@@ -11,6 +11,8 @@ from engine.settings import Settings, is_in_azure
 
 STATE_KEY = base64.b64encode(bytes(range(64))).decode()
 GROUP_KEY = base64.b64encode(b"group key").decode()
+OLD_KEY = base64.b64encode(bytes(64)).decode()
+PRINCIPAL = "0f4ab1c2-0000-4000-8000-00000000000f"
 LEAST = {"STATE_KEY": STATE_KEY, "LOCAL_STORE": "/var/state"}
 AZURE = {
     "STATE_KEY": STATE_KEY,
@@ -66,15 +68,17 @@ def test_settings_read_every_variable():
         "TARGETS": ' {"staging": {}}',
         "ALLOWED_HOSTS": "*.Azure-Devices.net, global.example\tother",
         "DEFAULT_TARGET": "staging",
-        "LOCAL_EMULATOR": '{"host": "127.0.0.1"}',
         "LOCAL_GROUP_KEY": GROUP_KEY,
         "LOCAL_ONBOARDING_CA": GROUP_KEY,
         "MAX_DEVICES": "10000000",
         "MIN_FILE_DESCRIPTORS": "1024",
         "STRICT_FD_CHECK": "True",
-        "RUN_SCHEDULE": "0 30 2 * * *",
-        "SCHEDULED_SPEC": '{"scenario": "provision"}',
+        "RETENTION_DAYS": "90",
         "CLAIM_LEASE": "2m",
+        "STATE_KEY_OLD": OLD_KEY,
+        "API_AUTH": "Entra",
+        "WEBSITE_AUTH_ENABLED": "True",
+        "ALLOWED_PRINCIPALS": f"{PRINCIPAL.upper()}, {PRINCIPAL}",
     })  # fmt: skip
     assert settings == Settings(
         state_key=bytes(range(64)),
@@ -91,15 +95,16 @@ def test_settings_read_every_variable():
         targets='{"staging": {}}',
         allowed_hosts=("*.azure-devices.net", "global.example", "other"),
         default_target="staging",
-        local_emulator='{"host": "127.0.0.1"}',
         local_group_key=GROUP_KEY,
         local_onboarding_ca=GROUP_KEY,
         max_devices=10_000_000,
         min_file_descriptors=1024,
         strict_fd_check=True,
-        run_schedule="0 30 2 * * *",
-        scheduled_spec='{"scenario": "provision"}',
+        retention_days=90,
         claim_lease_s=120.0,
+        state_key_old=bytes(64),
+        api_auth="entra",
+        allowed_principals=(PRINCIPAL, PRINCIPAL),
         is_in_azure=True,
     )
 
@@ -130,12 +135,18 @@ def test_settings_read_every_variable():
         ("MAX_DEVICES", "1e3"),
         ("MIN_FILE_DESCRIPTORS", "-1"),
         ("STRICT_FD_CHECK", "maybe"),
-        ("RUN_SCHEDULE", "every day"),
-        ("SCHEDULED_SPEC", "provision"),
-        ("SCHEDULED_SPEC", "[" * 100_000),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "3651"),
+        ("RETENTION_DAYS", "a year"),
+        ("TARGETS", "[" * 100_000),
         ("CLAIM_LEASE", "30"),
         ("CLAIM_LEASE", "4s"),
         ("CLAIM_LEASE", "11m"),
+        ("STATE_KEY_OLD", "not base64!"),
+        ("STATE_KEY_OLD", base64.b64encode(bytes(32)).decode()),
+        ("API_AUTH", "none"),
+        ("API_AUTH", "entra"),
+        ("ALLOWED_PRINCIPALS", "somebody@contoso.example"),
     ],
 )
 def test_settings_refuse_what_a_variable_cannot_be(name: str, value: str):
@@ -166,10 +177,72 @@ def test_settings_refuse_local_places_in_azure(name: str):
     assert found == {name: "refused in Azure: use STORAGE_ACCOUNT_URL and a managed identity"}
 
 
+def test_settings_have_the_emulator_on_this_machine_only():
+    """Whatever its facts name needs no entry in the allow-list, so in Azure there is none."""
+    given = {"LOCAL_EMULATOR": '{"host": "127.0.0.1"}', "LOCAL_GROUP_KEY": GROUP_KEY}
+    assert Settings.from_env({**LEAST, **given}).local_emulator == '{"host": "127.0.0.1"}'
+    assert problems({**AZURE, **given}).keys() == {"LOCAL_EMULATOR"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"WEBSITE_AUTH_ENABLED": "False"},
+        {"WEBSITE_AUTH_ENABLED": "1"},
+        {"WEBSITE_AUTH_ENABLED": "True", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"},
+    ],
+)
+def test_entra_needs_a_platform_that_checks_tokens(more: dict[str, str]):
+    """Headers that name a principal are proof only where App Service puts them there."""
+    found = problems({**AZURE, **more, "API_AUTH": "entra"})
+    assert found == {"API_AUTH": "entra needs App Service authentication, and WEBSITE_AUTH_ENABLED is not True"}
+
+
+def test_entra_of_an_app_does_not_keep_its_workers_from_work():
+    """A job has the app's settings, no API, and no App Service."""
+    job = {**LEAST, "LOCAL_STORE": "", "STORAGE_ACCOUNT_URL": AZURE["STORAGE_ACCOUNT_URL"]}
+    assert Settings.from_env({**job, "CONTAINER_APP_JOB_NAME": "workers", "API_AUTH": "entra"}).api_auth == "entra"
+
+
 def test_settings_have_a_folder_for_workers_on_this_machine_only():
     """In Azure a worker would share an instance that the platform scales by other loads."""
     assert Settings.from_env({**LEAST, "LOCAL_WORKERS": "/var/logs"}).local_workers == "/var/logs"
     assert problems({**AZURE, "LOCAL_WORKERS": "/var/logs"}).keys() == {"LOCAL_WORKERS"}
+
+
+JOB = "/subscriptions/0f4ab1c2-0000-4000-8000-000000000001/resourceGroups/Fleet_(1).rg/providers/Microsoft.App/jobs/w-1"
+
+
+def test_settings_name_the_job_whose_replicas_are_workers():
+    """In Azure and elsewhere; Resource Manager does not tell capital letters from small ones."""
+    assert Settings.from_env({**AZURE, "BATCH_JOB": f" {JOB} "}).batch_job == JOB
+    assert Settings.from_env({**LEAST, "BATCH_JOB": JOB.lower()}).batch_job == JOB.lower()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "fleet-worker",
+        JOB.replace("/jobs/", "/containerApps/"),
+        JOB + "/executions/w-1-abc",
+        JOB.removesuffix("w-1"),
+        JOB.replace("0f4ab1c2", "0f4ab1c"),
+        JOB + "?api-version=1",
+    ],
+)
+def test_settings_refuse_a_job_that_is_no_resource_id(wrong: str):
+    """The form is named."""
+    found = problems({**AZURE, "BATCH_JOB": wrong})
+    assert found.keys() == {"BATCH_JOB"}
+    assert "/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.App/jobs/{job}" in found["BATCH_JOB"]
+
+
+def test_settings_have_one_place_for_workers():
+    """A job and this machine at once would be two answers to where they run."""
+    found = problems({**LEAST, "LOCAL_WORKERS": "/var/logs", "BATCH_JOB": JOB})
+    expected = "expected at most one of LOCAL_WORKERS and BATCH_JOB as the place of workers, found both"
+    assert found == {"BATCH_JOB": expected}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +301,8 @@ def test_settings_keep_secrets_to_themselves():
         "PROVISIONING_HOST": "h", "PROVISIONING_IDSCOPE": "s", "PROVISIONING_SAS_KEY": GROUP_KEY,
     })  # fmt: skip
     hidden = {field.name for field in dataclasses.fields(settings) if not field.repr}
-    assert hidden == {"state_key", "storage_conn_str", "provisioning_sas_key", "local_group_key", "local_onboarding_ca"}
+    keys = {"state_key", "state_key_old", "provisioning_sas_key", "local_group_key", "local_onboarding_ca"}
+    assert hidden == {*keys, "storage_conn_str"}
     assert not any(secret in repr(settings) for secret in (GROUP_KEY, "AccountKey", repr(bytes(range(64)))))
 
 

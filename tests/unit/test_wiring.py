@@ -17,13 +17,16 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
 import function_app
+from doubles.container_apps import JOB_ID
 from engine import wiring
 from engine.adapters.blobs import BlobStore
 from engine.adapters.directory import DirectoryStore
+from engine.adapters.jobs.launcher import ContainerAppsLauncher
 from engine.adapters.processes import LocalLauncher
+from engine.device.bundle import WrappingKey
 from engine.errors import SettingsError
 from engine.protocol.adr import local_token
-from engine.run import api, workflow
+from engine.run import api, cleaning, schedules, state, workflow
 from engine.run.answers import Handler
 from engine.run.workflow import CANCEL
 from engine.settings import Settings
@@ -44,7 +47,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.M
     """A process with these settings; what it remembers of them is forgotten afterwards."""
     for name, value in environ_for(tmp_path).items():
         monkeypatch.setenv(name, value)
-    for name in ("STORAGE_CONN_STR", "STORAGE_ACCOUNT_URL", "SCHEDULED_SPEC"):
+    for name in ("STORAGE_CONN_STR", "STORAGE_ACCOUNT_URL"):
         monkeypatch.delenv(name, raising=False)
     wiring.means.cache_clear()
     wiring._tell_once.cache_clear()
@@ -215,31 +218,53 @@ def test_ids_and_seeds_are_new_every_time(tmp_path: Path) -> None:
     assert all(0 <= means.new_seed() < 2**53 for _ in range(20))
 
 
+def due(name: str, scenario: str) -> None:
+    """A schedule that was due a second ago."""
+    now = wiring.means().clock.wall()
+    wish = schedules.Wish({"scenario": scenario, "devices": {"prefix": f"{name}-"}}, at=now - 1.0)
+    schedules.put(wiring.means().store, name, wish, {}, now=now - 60.0)
+
+
 def test_tick_starts_what_is_due(set_up: pytest.MonkeyPatch) -> None:
-    """The scheduled spec becomes a run."""
-    set_up.setenv("SCHEDULED_SPEC", SPEC.decode())
+    """A schedule's firing becomes a run."""
+    due("nightly", "cert-renewal")
     client = Client()
     asyncio.run(wiring.tick(client))  # type: ignore[arg-type]
-    assert [instance_id.startswith("scheduled-") for _, instance_id in client.started] == [True]
+    assert [instance_id.startswith("nightly-20") for _, instance_id in client.started] == [True]
 
 
 def test_tick_logs_a_spec_that_is_refused(set_up: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody else would hear of it."""
-    set_up.setenv("SCHEDULED_SPEC", '{"scenario": "nothing"}')
+    """Nobody else would hear of it; what else is due is started."""
+    due("a", "nothing")
+    due("b", "cert-renewal")
     client = Client()
     with caplog.at_level(logging.ERROR):
         asyncio.run(wiring.tick(client))  # type: ignore[arg-type]
-    assert client.started == []
+    assert [instance_id[:2] for _, instance_id in client.started] == ["b-"]
     assert "/scenario" in caplog.text
 
 
+def test_tick_logs_an_orchestration_that_cannot_be_started(
+    set_up: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each by itself: a later tick finds the runs accepted and starts them."""
+    due("a", "cert-renewal")
+    due("b", "cert-renewal")
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(wiring.tick(Client(is_away=True)))  # type: ignore[arg-type]
+    assert [record.getMessage()[:8] for record in caplog.records if record.name == "certfleet"] == 2 * ["what was"]
+    assert len(list(state.list_runs(wiring.means().store))) == 2
+
+
 def test_app_has_every_function_that_is_asked_for_by_name() -> None:
-    """Strings name functions across Durable Functions: what the orchestrator and the client say must exist."""
+    """Strings name functions across Durable Functions: what orchestrators and the client say must exist."""
     names = {builder._function.get_function_name() for builder in function_app.app._function_builders}
-    asked = set(re.findall(r'run\.activity\("(\w+)"', Path(workflow.__file__).read_text(encoding="utf-8")))
-    batches = {"run_batch", "launch_wave", "await_batch"}
-    assert asked == {"plan_run", *batches, "stop_run", "close_run", "give_up"}
-    assert asked | {"run"} <= names
+    asked: set[str] = set()
+    for module in (workflow, cleaning):
+        text = Path(str(module.__file__)).read_text(encoding="utf-8")
+        asked |= set(re.findall(r'run\.(?:activity|child)\(\s*"(\w+)"', text))
+    assert asked >= {"plan_run", "begin_wave", "block", "run_batch", "look_at_block", "watch", "close_run", "give_up"}
+    assert asked | {"run", "clean"} <= names
 
 
 ADR = {"subscription": "s", "resourceGroup": "r", "namespace": "n", "location": "l"}
@@ -282,6 +307,7 @@ def test_registry_in_azure_takes_the_identitys_token(tmp_path: Path, monkeypatch
     shown = [made.tokens(made.targets.by_name[name])() for name in ("one", "two", "one")]
     assert shown == ["for https://management.azure.com/.default"] * 3
     assert asked == ["https://management.azure.com/.default"]
+    assert made.service_tokens()() == "for https://azure-devices-provisioning.net/.default"
     with pytest.raises(SettingsError, match="AZURE_CLIENT_ID"):
         made.tokens(made.targets.by_name["refused"])
 
@@ -291,3 +317,28 @@ def test_launcher_is_made_only_where_workers_may_run(tmp_path: Path) -> None:
     assert wiring.make_means(Settings.from_env(environ_for(tmp_path)), {}).launcher is None
     environ = environ_for(tmp_path, LOCAL_WORKERS=str(tmp_path))
     assert isinstance(wiring.make_means(Settings.from_env(environ), environ).launcher, LocalLauncher)
+
+
+def test_launcher_is_the_job_that_is_named(tmp_path: Path) -> None:
+    """With the resource id of a Container Apps job, workers are its replicas; nobody asks Azure for anything yet."""
+    environ = environ_for(tmp_path, BATCH_JOB=JOB_ID)
+    assert isinstance(wiring.make_means(Settings.from_env(environ), environ).launcher, ContainerAppsLauncher)
+
+
+def test_access_is_guarded_in_azure_only(tmp_path: Path) -> None:
+    """On one's own machine nobody is asked; in Azure a key is, or Entra ID where that is said."""
+    here = environ_for(tmp_path)
+    there = {
+        "STATE_KEY": STATE_KEY,
+        "STORAGE_ACCOUNT_URL": "https://account.blob.example",
+        "WEBSITE_INSTANCE_ID": "1",
+        "WEBSITE_AUTH_ENABLED": "True",
+    }
+    settings = [Settings.from_env(environ) for environ in (here, there, {**there, "API_AUTH": "entra"})]
+    assert [wiring.make_means(each, {}).access.guard for each in settings] == ["none", "key", "entra"]
+
+
+def test_former_state_key_may_still_open(tmp_path: Path) -> None:
+    """STATE_KEY_OLD is read along with the present one."""
+    environ = environ_for(tmp_path, STATE_KEY_OLD=base64.b64encode(b"o" * 64).decode())
+    assert wiring.make_means(Settings.from_env(environ), environ).wrapping_key == WrappingKey(bytes(64), b"o" * 64)

@@ -19,6 +19,7 @@ from engine.batch.rosters.pacing import Pacing
 from engine.batch.rosters.roster import Roster, Shape
 from engine.batch.rosters.search import RateSearch, Search
 from engine.batch.runner import run_batch
+from engine.batch.windows import Windows
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle
 from engine.device.catalog import SCENARIOS
@@ -46,9 +47,12 @@ class FakeHome:
     word: Word = field(default_factory=lambda: Word(math.inf, False))
     trouble: Exception | None = None
     begins: bool = True
+    token: int = 1
     saves: list[list[Bundle]] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     checkpoints: list[bytes] = field(default_factory=list)
+    windows: list[Windows] = field(default_factory=list)
+    pieces: dict[tuple[int, int], bytes] = field(default_factory=dict)
     beginning: Beginning | None = None
 
     def save(self, bundles: Sequence[Bundle]) -> None:
@@ -58,6 +62,14 @@ class FakeHome:
     def report(self, progress: bytes) -> None:
         self._fail()
         self.reports.append(Progress.decode(progress))
+
+    def show(self, windows: bytes) -> None:
+        self._fail()
+        self.windows.append(Windows.decode(windows))
+
+    def archive(self, number: int, piece: bytes) -> None:
+        self._fail()
+        assert self.pieces.setdefault((self.token, number), piece) == piece
 
     def checkpoint(self, body: bytes) -> None:
         self._fail()
@@ -185,13 +197,13 @@ def make_stage(
 
 def counted(done: Done, operation: Operation, phases: Collection[Phase] | None = None) -> Mapping[str, int]:
     """How often each outcome came, by name."""
-    counts = done.timeline.total().select(operation, phases)
+    counts = done.total.select(operation, phases)
     return {outcome.value: n for outcome, n in counts.outcomes.items() if n}
 
 
 def total(done: Done) -> Tally:
     """Everything that was counted."""
-    return done.timeline.total()
+    return done.total
 
 
 def assert_sound(done):

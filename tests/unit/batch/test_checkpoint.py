@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable, encode
+from engine.batch.checkpoint import Archived, Checkpoint, CheckpointUnreadable, encode
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Series
 from engine.measure.timeline import Timeline
@@ -25,7 +25,30 @@ def test_checkpoint_comes_back_merged():
     assert sorted(found.timeline.windows) == [0, 9]
 
 
-GOOD = {"version": 1, "timelines": [], "roster": {}, "handed": 0, "yielding": []}
+def test_checkpoint_says_what_lies_elsewhere():
+    """How many pieces each holder archived and what they add up to, where the load stood, what is watched."""
+    body = encode(
+        [a_timeline(1.0).encode()],
+        {},
+        handed=3,
+        elapsed_s=12.5,
+        archived=[Archived(1, 7), Archived(4, 2)],
+        past=a_timeline(5.0).total(),
+        watched=a_timeline(2.0).encode(),
+    )
+    found = Checkpoint.decode(body)
+    assert (found.elapsed_s, found.archived) == (12.5, (Archived(1, 7), Archived(4, 2)))
+    assert found.past.encode() == a_timeline(5.0).total().encode()
+    assert found.watched.encode() == a_timeline(2.0).encode()
+
+
+def test_first_checkpoint_has_nothing_elsewhere():
+    """Nothing was archived, and nobody watches."""
+    found = Checkpoint.decode(encode([a_timeline(1.0).encode()], {}, handed=3))
+    assert (found.archived, found.past, found.watched) == ((), None, None)
+
+
+GOOD = json.loads(encode([a_timeline(1.0).encode()], {}, handed=0))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +59,12 @@ GOOD = {"version": 1, "timelines": [], "roster": {}, "handed": 0, "yielding": []
         b"[]",
         b"{}",
         b'{"version":2}',
-        json.dumps(GOOD).encode(),
+        json.dumps({**GOOD, "version": 2}).encode(),
+        json.dumps({**GOOD, "timelines": []}).encode(),
+        json.dumps({**GOOD, "archived": [[1]]}).encode(),
+        json.dumps({**GOOD, "past": "AAAA"}).encode(),
+        json.dumps({**GOOD, "watched": "AAAA"}).encode(),
+        json.dumps({**GOOD, "elapsedS": None}).encode(),
         json.dumps({**GOOD, "timelines": ["!"]}).encode(),
         json.dumps({**GOOD, "timelines": ["AAAA"]}).encode(),
         json.dumps({**GOOD, "timelines": 5}).encode(),

@@ -22,6 +22,7 @@ class SlowHome:
     def __init__(self):
         self.calls, self.trouble = [], None
         self.word = Word(100.0, False)
+        self.token = 3
         self.beginning = None
         self.entered, self.gate = threading.Event(), threading.Event()
         self.gate.set()
@@ -38,6 +39,12 @@ class SlowHome:
 
     def report(self, progress):
         self._enter("report", progress)
+
+    def show(self, windows):
+        self._enter("show", windows)
+
+    def archive(self, number, piece):
+        self._enter("archive", number)
 
     def checkpoint(self, body):
         self._enter("checkpoint", body)
@@ -118,6 +125,40 @@ def test_courier_carries_only_the_latest_progress_and_checkpoint(loop):
     loop.home.gate.set()
     loop.until(lambda: ("report", b"3") in loop.home.calls)
     assert loop.home.calls == [("report", b"1"), ("checkpoint", b"3"), ("report", b"3")]
+
+
+def test_courier_carries_only_the_latest_windows(loop):
+    """They are progress of another kind."""
+    loop.home.gate.clear()
+    loop.courier.report(b"1")
+    assert loop.home.entered.wait(PATIENCE_S)
+    for body in (b"2", b"3"):
+        loop.courier.show(body)
+    loop.home.gate.set()
+    loop.until(lambda: ("show", b"3") in loop.home.calls)
+    assert ("show", b"2") not in loop.home.calls
+
+
+def test_courier_archives_in_order_up_to_the_first_that_fails(loop):
+    """What is told to be archived is, with all before it; the rest is handed over again."""
+    assert (loop.courier.token, loop.courier.archived) == (3, 0)
+    loop.courier.archive(0, b"a")
+    loop.until(lambda: loop.courier.archived == 1)
+    loop.home.trouble = StoreUnavailable("pieces")
+    loop.home.gate.clear()
+    loop.courier.report(b"slow")
+    for number in (2, 1):
+        loop.courier.archive(number, b"b")
+    loop.home.gate.set()
+    loop.until(lambda: ("archive", 1) in loop.home.calls)
+    loop.courier.report(b"after")
+    loop.until(lambda: ("report", b"after") in loop.home.calls)
+    assert ("archive", 2) not in loop.home.calls
+    assert loop.courier.archived == 1
+    loop.home.trouble = None
+    for number in (1, 2):
+        loop.courier.archive(number, b"b")
+    loop.until(lambda: loop.courier.archived == 3)
 
 
 def test_courier_counts_a_store_that_fails_and_goes_on(loop):

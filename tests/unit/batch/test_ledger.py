@@ -7,7 +7,7 @@ from engine.device.log import Log, Open
 from engine.errors import Outcome
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
-from engine.measure.tally import conservation
+from engine.measure.tally import Tally, conservation
 from engine.measure.timeline import Timeline
 
 SERIES = Series(Operation.ITERATION, Phase.STEADY, "hub")
@@ -83,19 +83,66 @@ def test_encoded_pieces_are_the_whole_timeline():
     assert merged(ledger).encode() == ledger.timeline().encode()
 
 
-def test_quiet_pieces_are_kept_encoded_only():
-    """A long run holds few windows open; one that is added to again is counted all the same."""
+def test_ledger_leaves_as_it_was_what_it_goes_on_from():
+    """Its windows are this ledger's own, so that they leave like all others."""
+    before = Timeline(10.0)
+    before.begin(SERIES, 1.0)
+    before.begin(SERIES, 301.0)
+    ledger = Ledger(before, 3)
+    ledger.begin(0.0)
+    ledger.commit(a_log(2.0))
+    assert before.total().select(Operation.ITERATION).due == 2
+    for _ in range(QUIET + 1):
+        ledger.encoded()
+    assert len(ledger.leaving()) == 2
+
+
+def test_quiet_pieces_leave():
+    """A long run holds few windows; one that is added to again is counted all the same, as another piece."""
     ledger = Ledger(Timeline(10.0), 3)
     ledger.begin(0.0)
     for n in range(4):
         ledger.commit(a_log(n * PIECE_WINDOWS * 10.0 + 1.0))
     for _ in range(QUIET + 1):
         ledger.encoded()
-    assert not ledger._pieces
+    assert [number for number, _ in ledger.leaving()] == [0, 1, 2, 3]
+    assert ledger.total.select(Operation.ITERATION).due == 4
     ledger.commit(a_log(3.0))
-    assert len(ledger._pieces) == 1
     assert merged(ledger).encode() == ledger.timeline().encode()
     assert ledger.timeline().total().select(Operation.ITERATION).due == ledger.iterations_due() == 5
+
+
+def test_what_has_left_is_forgotten_when_it_is_kept():
+    """Only the pieces that are said to be; what all of it adds up to stays known."""
+    ledger = Ledger(Timeline(10.0), 3)
+    ledger.begin(0.0)
+    for n in range(3):
+        ledger.commit(a_log(n * PIECE_WINDOWS * 10.0 + 1.0))
+    for _ in range(QUIET + 1):
+        ledger.encoded()
+    total, pieces = ledger.total.encode(), dict(ledger.leaving())
+    ledger.forget(2)
+    ledger.forget(2)
+    assert [number for number, _ in ledger.leaving()] == [2]
+    assert ledger.past.select(Operation.ITERATION).due == 2
+    assert ledger.total.encode() == total
+    whole = ledger.timeline()
+    assert whole.total().select(Operation.ITERATION).due == 1
+    for number in (0, 1):
+        whole.merge(Timeline.decode(pieces[number]))
+    assert whole.total().encode() == total
+
+
+def test_ledger_goes_on_from_what_had_left():
+    """Its total and its iterations are in the next one's, its windows are not."""
+    past = Tally()
+    past.due(SERIES, 7)
+    ledger = Ledger(Timeline(10.0), 3, past)
+    ledger.begin(0.0)
+    ledger.commit(a_log(1.0))
+    assert ledger.iterations_due() == ledger.total.select(Operation.ITERATION).due == 8
+    assert ledger.timeline().total().select(Operation.ITERATION).due == 1
+    assert past.select(Operation.ITERATION).due == 7
 
 
 def test_ledger_keeps_as_many_failure_samples_as_asked():
