@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[str, Callable[..., int]]] = {
     "up": commands.up,
     "watch": commands.watch,
     "cancel": commands.cancel_run,
+    "resume": commands.resume_run,
     "compare": commands.compare,
     "batch": commands.batch,
     "worker": commands.worker,

@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--json", action="store_true", help="print summary.json on stdout, everything else on stderr")
     watch.add_argument("--out", type=Path, help="write the run's files into a folder of this one (nowhere)")
     _add_run_id(commands.add_parser("cancel", help="let a run drain and end"))
+    _add_run_id(commands.add_parser("resume", help="let a run go on that ended before its time"))
     compare = commands.add_parser("compare", help="show a run beside another, number by number")
     _add_run_id(compare)
     other = "the other run, or name:NAME for the newest of that name that passed (the run's baseline)"
@@ -106,7 +107,7 @@ def _add_services(command: argparse.ArgumentParser) -> None:
 
 def _add_run_id(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_id", metavar="RUN_ID")
-    command.add_argument("--url", default=URL, help="the Functions host (%(default)s)")
+    command.add_argument("--url", default=URL, help="the Functions host (%(default)s), with its key in CERTFLEET_KEY")
 
 
 def _ordinal(text: str) -> int:

@@ -13,6 +13,9 @@ from engine.cli.errors import CommandFailed, Refused, SpecRefused, Unreachable
 from engine.errors import Problem
 
 TIMEOUT_S: Final = 30.0
+KEY_VARIABLE: Final = "CERTFLEET_KEY"
+"""The environment variable with the function key of a deployed host."""
+
 LATER: Final = frozenset({429, 502, 503, 504})
 """Statuses that the same question, asked again later, may not get."""
 
@@ -29,16 +32,23 @@ type Json = dict[str, Any]
 
 
 class Api:
-    """The API of one host; url is what comes before /api. Every call raises Unreachable and Refused."""
+    """The API of one host; url is what comes before /api, key a function key, "" where none is asked for.
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    Every call raises Unreachable and Refused. Redirects are not followed: they would get the key.
+    """
+
+    def __init__(self, url: str, *, key: str = "", timeout_s: float = TIMEOUT_S) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CommandFailed(f"{url!r} is not the URL of a host, expected something like http://127.0.0.1:7071")
+        is_near = _is_loopback(parts.hostname)
+        if key and parts.scheme == "http" and not is_near:
+            raise CommandFailed(f"{KEY_VARIABLE} is not sent without TLS: expected an https URL, found {url!r}")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
-        direct = [urllib.request.ProxyHandler({})] if _is_loopback(parts.hostname) else []
-        self._opener = urllib.request.build_opener(*direct)
+        self._key = {"x-functions-key": key} if key else {}
+        direct = [urllib.request.ProxyHandler({})] if is_near else []
+        self._opener = urllib.request.build_opener(_NoRedirects(), *direct)
 
     def post_run(self, spec: bytes, run_id: str | None) -> Json:
         """What the host makes of a spec; run_id, if any, makes asking twice harmless. Raises SpecRefused as well."""
@@ -91,7 +101,8 @@ class Api:
     def _call(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
-        request = urllib.request.Request(self.url + path, data=body, method=method, headers=dict(headers or {}))
+        sent = {**self._key, **(headers or {})}
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=sent)
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
                 content: bytes = answer.read()
@@ -102,6 +113,13 @@ class Api:
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise Unreachable(f"{self.url} does not answer: {reason}") from error
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Whatever would lead elsewhere is an answer like any other refusal."""
+
+    def redirect_request(self, *_asked: Any) -> None:
+        """Nothing to ask instead."""
 
 
 def _refusal(status: int, body: bytes, asked: str) -> CommandFailed:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from engine.adapters.clock import SystemClock
 from engine.cli import asking, comparison, summary
-from engine.cli.client import Api, Json
+from engine.cli.client import KEY_VARIABLE, Api, Json
 from engine.cli.crew import carry_out, end_with
 from engine.cli.errors import CommandFailed
 from engine.cli.follow import Ended, Watch, cancel, clear, persist, post, see_through, write_out
@@ -69,7 +69,7 @@ def watch(options: argparse.Namespace) -> int:
     console, clock = make_console(stderr=options.json), SystemClock()
     folder = asking.folder_of(options.out, options.run_id) if options.out else None
     with shown_on(console, clock) as screen:
-        ended = see_through(Watch(Api(options.url), clock, screen), options.run_id)
+        ended = see_through(Watch(_api(options), clock, screen), options.run_id)
     return _tell(ended, folder, console=console, as_json=options.json)
 
 
@@ -77,14 +77,22 @@ def cancel_run(options: argparse.Namespace) -> int:
     """Let a run drain."""
     console, clock = make_console(stderr=False), SystemClock()
     with shown_on(console, clock) as screen:
-        cancel(Watch(Api(options.url), clock, screen), options.run_id)
+        cancel(Watch(_api(options), clock, screen), options.run_id)
     console.print(f"run {plain(options.run_id)} is being cancelled")
+    return 0
+
+
+def resume_run(options: argparse.Namespace) -> int:
+    """Let a run go on that ended before its time."""
+    found = _api(options).resume(options.run_id)
+    run_id = plain(options.run_id)
+    print(f"run {run_id} goes on in attempt {plain(found['attempt'])}; `watch {run_id}` follows it")
     return 0
 
 
 def compare(options: argparse.Namespace) -> int:
     """Show a run beside another, whatever comes of it."""
-    console, clock, api = make_console(stderr=False), SystemClock(), Api(options.url)
+    console, clock, api = make_console(stderr=False), SystemClock(), _api(options)
     with shown_on(console, clock) as screen:
         found = persist(Watch(api, clock, screen), lambda: api.compare(options.run_id, options.to))
     console.print(comparison.rendered(found))
@@ -140,6 +148,11 @@ def package(options: argparse.Namespace) -> int:
     for path in (*build(ROOT, options.out), build_image_context(ROOT, options.out)):
         print(path)
     return 0
+
+
+def _api(options: argparse.Namespace) -> Api:
+    """The host that was named, with the key that it may want."""
+    return Api(options.url, key=os.environ.get(KEY_VARIABLE, ""))
 
 
 def _not_planned(run_id: str) -> str:

@@ -58,6 +58,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a batch's claim stands for everybody else; neither held nor done is free to take, whole is done for ever.
+    attempt is the run's when it was last taken, 0 for never.
 
     Every holder has another token and every renewal another expires_at, wall seconds: who differs from before lives.
     """
@@ -67,6 +68,7 @@ class Standing:
     is_held: bool = False
     is_done: bool = False
     is_whole: bool = False
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Claims:
         found, wall = _decode(key, held.body), self._clock.wall()
         is_done = self._is_done(found)
         is_whole = found.done and found.whole
-        return Standing(found.token, found.expires_at, not is_done and self._is_held(found, wall), is_done, is_whole)
+        is_held = not is_done and self._is_held(found, wall)
+        return Standing(found.token, found.expires_at, is_held, is_done, is_whole, found.attempt)
 
     def is_live(self, claim: Claim) -> bool:
         """Whether its holder may go on driving, by both of its clocks: a paused machine loses time on one of them."""

@@ -12,10 +12,12 @@ from engine.measure.timeline import Timeline
 from engine.plan.batches import Batch
 from engine.plan.spec.runspec import RunSpec
 from engine.run import keys, record
+from engine.run.claims import Claims
 from engine.run.files import Planned
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome, OutcomeUnreadable
 from engine.run.reading import read_all
+from engine.run.state import RunState
 
 LOST = "lost"
 UNFINISHED = "unfinished"
@@ -41,16 +43,20 @@ class Gathered:
     durations_s: Mapping[Phase, float]
 
 
-def gather(run_id: str, planned: Planned, spec: RunSpec, means: Means, *, missing: str) -> Gathered:
-    """Every batch's result; of one without, what its last checkpoint kept, under the word for missing ones."""
+def gather(found: RunState, planned: Planned, spec: RunSpec, means: Means, *, missing: str) -> Gathered:
+    """Every batch's result; of one without, what its last checkpoint kept, under the word for missing ones.
+
+    What a batch had not finished in an earlier attempt of the run is no result in this one.
+    """
+    run_id = found.run_id
     merged = Timeline(spec.results.interval_s, spec.results.failure_samples)
     outcomes = []
-    for found in _outcomes(run_id, planned.plan.batches, spec, means, missing=missing):
+    for left in _outcomes(found, planned.plan.batches, spec, means, missing=missing):
         try:
-            whole = _whole(run_id, found, means)
-            outcome = replace(found, timeline=Timeline(merged.interval_s, merged.samples_kept), past=found.total)
+            whole = _whole(run_id, left, means)
+            outcome = replace(left, timeline=Timeline(merged.interval_s, merged.samples_kept), past=left.total)
         except PieceMissing as gone:
-            outcome = _none(planned.plan.batches[found.batch], spec, LOST, str(gone))
+            outcome = _none(planned.plan.batches[left.batch], spec, LOST, str(gone))
             whole = outcome.timeline
         merged.merge(whole)
         outcomes.append(outcome)
@@ -59,28 +65,31 @@ def gather(run_id: str, planned: Planned, spec: RunSpec, means: Means, *, missin
 
 
 def _outcomes(
-    run_id: str, batches: Sequence[Batch], spec: RunSpec, means: Means, *, missing: str
+    found: RunState, batches: Sequence[Batch], spec: RunSpec, means: Means, *, missing: str
 ) -> Iterator[BatchOutcome]:
     for some in batched(batches, _AT_ONCE, strict=False):
-        wanted = [keys.result_key(run_id, batch.index) for batch in some]
+        wanted = [keys.result_key(found.run_id, batch.index) for batch in some]
         for batch, key, held in zip(some, wanted, read_all(means.store, wanted), strict=True):
             fenced = record.unfenced(key, held)
-            if fenced is None or not fenced.body:
-                yield _left(run_id, batch, spec, means, missing=missing)
-                continue
             try:
-                yield BatchOutcome.decode(fenced.body)
+                outcome = BatchOutcome.decode(fenced.body) if fenced and fenced.body else None
             except OutcomeUnreadable as broken:
                 yield _none(batch, spec, LOST, str(broken))
+                continue
+            if outcome is not None and (outcome.is_whole or outcome.attempt == found.attempt):
+                yield outcome
+            else:
+                yield _left(found, batch, spec, means, missing=missing)
 
 
-def _left(run_id: str, batch: Batch, spec: RunSpec, means: Means, *, missing: str) -> BatchOutcome:
+def _left(found: RunState, batch: Batch, spec: RunSpec, means: Means, *, missing: str) -> BatchOutcome:
     """What a batch without a result has left."""
-    kept = record.read_fenced(means.store, keys.checkpoint_key(run_id, batch.index))
+    kept = record.read_fenced(means.store, keys.checkpoint_key(found.run_id, batch.index))
+    claims = Claims(means.store, means.clock, means.lease_s, attempt=found.attempt)
+    is_taken = claims.standing(found.run_id, batch.index).attempt == found.attempt
+    stop, why = (missing, "it left no result") if is_taken else (NOT_STARTED, "nobody took it")
     if kept is None or not kept.body:
-        if means.store.read(keys.claim_key(run_id, batch.index)) is None:
-            return _none(batch, spec, NOT_STARTED, "nobody took it")
-        return _none(batch, spec, missing, "it left no result and no checkpoint")
+        return _none(batch, spec, stop, f"{why} and no checkpoint" if is_taken else why)
     try:
         checkpoint = Checkpoint.decode(kept.body)
     except CheckpointUnreadable as broken:
@@ -89,10 +98,10 @@ def _left(run_id: str, batch: Batch, spec: RunSpec, means: Means, *, missing: st
         batch=batch.index,
         holder="",
         token=kept.token,
-        stop=missing,
+        stop=stop,
         timeline=checkpoint.timeline,
         handed=checkpoint.handed,
-        detail="it left no result; its last checkpoint is counted",
+        detail=f"{why}; its last checkpoint is counted",
         archived=checkpoint.archived,
         past=checkpoint.past,
     )

@@ -18,8 +18,9 @@ class Means:
     (None: the public roots) and offers TLS up to a version. descriptors raises the process's limit and gives it.
     counters asks the emulator at a control address what it counted. tokens gives what shows the token that a target's
     device registry takes: getting the first one may block and raises SettingsError, showing it does neither.
-    service_tokens is the same for the service API of all provisioning services. new_run_id, new_holder and new_seed give what nobody had before. wrapping_key seals what devices keep. access says
-    who may call the API. retention_days is how long finished runs are kept, 0 for ever.
+    service_tokens is the same for the service API of all provisioning services. new_run_id, new_holder and new_seed
+    give what nobody had before. wrapping_key seals what devices keep. access says who may call the API. retention_days
+    is how long finished runs are kept, 0 for ever.
     launcher starts the workers of the runner job, None where that is not set up.
     """
 

@@ -69,7 +69,7 @@ def _gathered(found: RunState, means: Means) -> Measured:
     except NotFound as early:
         why = "it is not planned yet" if found.is_live else "it was never planned, or its batches are deleted"
         raise NotFound(f"run {found.run_id}", f"there are no measurements, {why}") from early
-    gathered = gather(found.run_id, planned, spec, means, missing=UNFINISHED)
+    gathered = gather(found, planned, spec, means, missing=UNFINISHED)
     if not found.is_live and not gathered.timeline.windows:
         raise NotFound(f"run {found.run_id}", "there are no measurements, its batches left none or are deleted")
     return Measured(gathered.timeline, gathered.durations_s)

@@ -39,7 +39,7 @@ NAMED = 10
 def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
     """The result of a run whose batches have ended, or are lost."""
     planned, spec = read_plan(means.store, state.run_id), read_spec(means.store, state.run_id)
-    gathered = gather(state.run_id, planned, spec, means, missing=LOST)
+    gathered = gather(state, planned, spec, means, missing=LOST)
     other = against(state, spec, means)
     facts = replace(_facts(state, planned, spec, gathered, means), baseline=other.side)
     facts = replace(facts, state=Stage.FINISHED, ended_at=state.times.get(Stage.FINISHED, means.clock.wall()))
@@ -67,7 +67,7 @@ def document(state: RunState, name: str, means: Means) -> bytes:
         raise NotFound(f"run {state.run_id}", f"there are no results, {why}") from early
     if not state.is_live:
         return render(conclude_run(state, means, ending=Ending(errors=state.reasons)))[name]
-    gathered = gather(state.run_id, planned, spec, means, missing=UNFINISHED)
+    gathered = gather(state, planned, spec, means, missing=UNFINISHED)
     facts = _facts(state, planned, spec, gathered, means)
     facts = replace(facts, baseline=against(state, spec, means).side, is_partial=True)
     return render(conclude(facts, gathered.timeline, thresholds=spec.judged_by()))[name]

@@ -6,7 +6,6 @@ taken by the new attempt, and its old result is replaced in the end. The run's c
 whose load had begun goes on at the second where the batch that is furthest behind was; the others wait for it there.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
@@ -47,7 +46,7 @@ def take_stock(run_id: str, attempt: int, means: Means) -> None:
 
 
 def _reopened(found: RunState, means: Means) -> RunState:
-    """The run's next attempt. Raises IllegalMove where nothing is left to do, RunRefused where others have its names."""
+    """The run's next attempt. Raises IllegalMove where nothing is left to do, RunRefused where its names are held."""
     run_id = found.run_id
     if found.stage is not Stage.FINISHED:
         raise IllegalMove(found.stage, state.Event.RESUMED)

@@ -6,6 +6,7 @@ a window is whole when all batches have told that it has passed; one that has be
 not hold the others up. What an earlier attempt of the run had shown, and had measured, is not held against this one.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -36,11 +37,11 @@ _BACKWARDS = (Phase.DRAIN, Phase.STEADY, Phase.RAMP, Phase.PREPARE)
 def watch_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """Whether the run has been asked to stop for its numbers, and whether another look is needed.
 
-    order holds runId and attempt. Called again, it is the same.
+    order holds runId and attempt, and may hold the wave from which on nobody listens. Called again, it is the same.
     """
     run_id = str(order["runId"])
     found, spec = state.read_state(means.store, run_id), read_spec(means.store, run_id)
-    if found.attempt != int(order["attempt"]):
+    if found.attempt != int(order["attempt"]) or found.wave >= order.get("untilWave", math.inf):
         return _NOTHING
     if found.stopped is not None:
         return {"stop": True, "needed": False}

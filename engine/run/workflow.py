@@ -1,9 +1,9 @@
 """The orchestrators: what is asked for in which order. They only ask; what they pass are keys and counts.
 
-Theory of operation. One activity plans. Then wave follows wave. A wave is cut into blocks of at most BLOCK batches, each
-an orchestration of its own, so that no history grows with the run; and after WAVES_A_LIFE waves the run itself goes on
-with a fresh history. In a block, batches are driven by activities, one each; or, where the plan launches, by workers
-that the wave has started, and the block looks from time to time how many of its batches are left.
+Theory of operation. One activity plans. Then wave follows wave. A wave is cut into blocks of at most BLOCK batches,
+each an orchestration of its own, so that no history grows with the run; and after WAVES_A_LIFE waves the run itself
+goes on with a fresh history. In a block, batches are driven by activities, one each; or, where the plan launches, by
+workers that the wave has started, and the block looks from time to time how many of its batches are left.
 
 A wave is raced with a cancel, the run's deadline and the watch, an orchestration that looks whether thresholds or
 autoStop end the run. None of these ends a batch: they only raise the flag that every batch polls, and the orchestrator
@@ -42,7 +42,7 @@ LOOK_AFTER_S, LOOK_SLOWER, LOOK_AT_LEAST_EVERY_S = 1.0, 1.2, 5.0
 
 
 def orchestrate(run: Orchestration, order: Mapping[str, Any]) -> Ask:
-    """The run's verdict and exit code. order holds runId and attempt, and later in life the plan's receipt and a wave."""
+    """The run's verdict and exit code. order holds runId and attempt, later in life the plan's receipt and a wave."""
     plan, why = order.get("plan"), ""
     if plan is None:
         run.tell({"stage": "accepted"})

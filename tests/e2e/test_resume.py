@@ -40,7 +40,7 @@ def sums(summary: Mapping[str, Any], operation: str) -> tuple[int, ...]:
     ids=["waves", "renewals", "workers"],
 )
 def test_resumed_run_comes_to_what_it_would_have(stage: Stage, spec: Mapping[str, Any], main: str, whole: int) -> None:
-    """Cancelled amid its load and resumed: everything due was done, once as far as the numbers go, and it has passed."""
+    """Cancelled amid its load and resumed: everything due was done, once as far as the numbers go; it has passed."""
     run_id = stage.start(spec)
     stage.wait(run_id, lambda view: view.get("elapsedSeconds", 0) > 3)
     stage.api.cancel(run_id)

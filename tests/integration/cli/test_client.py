@@ -26,8 +26,10 @@ class Answering(BaseHTTPRequestHandler):
     def _answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path, self.headers.get("Idempotency-Key"), body))
+        self.server.keys.append(self.headers.get("x-functions-key"))
         status, answer = self.server.says
         self.send_response(status)
+        self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -40,7 +42,7 @@ class Answering(BaseHTTPRequestHandler):
 def server():
     """A server on a port of its own; `says` is its answer, `asked` what came."""
     with HTTPServer(("127.0.0.1", 0), Answering) as found:
-        found.says, found.asked = (200, b"{}"), []
+        found.says, found.asked, found.keys = (200, b"{}"), [], []
         thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield found
@@ -76,6 +78,7 @@ def test_calls_go_where_the_product_says(api, server):
     """One path each."""
     api.look("run-1")
     api.cancel("run-1")
+    api.resume("run-1")
     api.compare("run-1", None)
     api.compare("run-1", "name:x&y")
     for name in ("summary.json", "timeline.csv", "report.md"):
@@ -83,6 +86,7 @@ def test_calls_go_where_the_product_says(api, server):
     assert [(method, path) for method, path, *_ in server.asked] == [
         ("GET", "/api/runs/run-1"),
         ("POST", "/api/runs/run-1/cancel"),
+        ("POST", "/api/runs/run-1/resume"),
         ("GET", "/api/runs/run-1/compare"),
         ("GET", "/api/runs/run-1/compare?to=name%3Ax%26y"),
         ("GET", "/api/runs/run-1/results"),
@@ -151,6 +155,29 @@ def test_host_that_is_not_there_is_unreachable():
     [port] = free_ports(1)
     with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port} does not answer"):
         Api(f"http://127.0.0.1:{port}").look("run-1")
+
+
+def test_key_goes_with_every_call(server):
+    """Where there is one; without it nothing is sent."""
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    for api in (Api(url, key="the-key"), Api(url)):
+        api.look("run-1")
+    assert server.keys == ["the-key", None]
+
+
+def test_key_is_not_sent_in_the_clear():
+    """But to this machine."""
+    with pytest.raises(CommandFailed, match="CERTFLEET_KEY is not sent without TLS"):
+        Api("http://certfleet.example", key="the-key")
+    Api("https://certfleet.example", key="the-key")
+
+
+def test_redirect_gets_no_key(server):
+    """It is told as it is, and nobody else is asked."""
+    server.says = (302, b"")
+    with pytest.raises(Refused, match="answered 302"):
+        Api(f"http://127.0.0.1:{server.server_address[1]}", key="the-key").look("run-1")
+    assert len(server.asked) == 1
 
 
 def test_loopback_is_asked_past_a_proxy(api, monkeypatch):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from engine.run.workflow import BLOCK, WAVES_A_LIFE
 from integration.localhost.many import run_empty_batches
+
+from engine.run.workflow import BLOCK, WAVES_A_LIFE
 
 PASSED = {"verdict": "passed", "exitCode": 0}
 

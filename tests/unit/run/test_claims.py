@@ -51,8 +51,8 @@ def test_batch_that_is_not_whole_is_taken_by_the_next_attempt() -> None:
     assert claim is not None
     first.release(claim, whole=False)
     assert first.take("run-1", 0, "b") is None
-    assert first.standing("run-1", 0) == Standing(1, claim.expires_at, is_done=True)
-    assert second.standing("run-1", 0) == Standing(1, claim.expires_at)
+    assert first.standing("run-1", 0) == Standing(1, claim.expires_at, is_done=True, attempt=1)
+    assert second.standing("run-1", 0) == Standing(1, claim.expires_at, attempt=1)
     again = second.take("run-1", 0, "b")
     assert again is not None
     assert (again.token, again.attempt) == (2, 2)
@@ -67,7 +67,7 @@ def test_whole_batch_is_done_for_every_attempt() -> None:
     assert claim is not None
     first.release(claim)
     assert second.take("run-1", 0, "b") is None
-    assert second.standing("run-1", 0) == Standing(1, claim.expires_at, is_done=True, is_whole=True)
+    assert second.standing("run-1", 0) == Standing(1, claim.expires_at, is_done=True, is_whole=True, attempt=1)
 
 
 def test_batch_of_a_later_attempt_is_none_of_an_earlier_ones() -> None:

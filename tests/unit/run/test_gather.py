@@ -14,6 +14,7 @@ from engine.run.claims import Claims
 from engine.run.files import read_plan, read_spec
 from engine.run.gather import LOST, NOT_STARTED, UNFINISHED, Gathered, difference, gather
 from engine.run.means import Means
+from engine.run.state import Event, advance, read_state
 
 SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 6}, "execution": {"batchSize": 2}}
 WAVES: dict[str, Any] = {
@@ -25,7 +26,8 @@ WAVES: dict[str, Any] = {
 
 def gathered(means: Means, missing: str = LOST) -> Gathered:
     """What run-a's batches left."""
-    return gather("run-a", read_plan(means.store, "run-a"), read_spec(means.store, "run-a"), means, missing=missing)
+    found, planned = read_state(means.store, "run-a"), read_plan(means.store, "run-a")
+    return gather(found, planned, read_spec(means.store, "run-a"), means, missing=missing)
 
 
 def leave(means: Means, key: str, body: bytes, token: int = 1) -> None:
@@ -83,6 +85,28 @@ def test_unreadable_result_is_a_lost_batch(key: str) -> None:
     plan(means, "run-a", SPEC)
     leave(means, key, b"damaged")
     assert gathered(means, UNFINISHED).outcomes[1].stop == LOST
+
+
+def resumed(means: Means) -> None:
+    """The run is in its second attempt."""
+    for event in (Event.GIVEN_UP, Event.RESUMED):
+        advance(means.store, "run-a", event, now=1.0)
+
+
+def test_what_an_earlier_attempt_did_not_finish_is_no_result() -> None:
+    """Its last checkpoint is counted until the batch delivers again; what was whole stays as it is."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    deliver(means, "run-a", 1, stop="cancelled")
+    leave(means, keys.checkpoint_key("run-a", 1), checkpoint.encode([renewals(3).encode()], {}, handed=3))
+    assert [outcome.stop for outcome in gathered(means).outcomes] == ["schedule", "cancelled", NOT_STARTED]
+    resumed(means)
+    found = gathered(means)
+    assert [outcome.stop for outcome in found.outcomes] == ["schedule", NOT_STARTED, NOT_STARTED]
+    assert found.timeline.total().select(Operation.CERT_ISSUED).ok == 8
+    assert Claims(means.store, means.clock, means.lease_s, attempt=2).take("run-a", 1, "next") is not None
+    assert [outcome.stop for outcome in gathered(means).outcomes] == ["schedule", LOST, NOT_STARTED]
 
 
 def test_raised_fence_is_no_result() -> None:
