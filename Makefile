@@ -81,6 +81,10 @@ check-no-fix: environment ## the same without changing a file, for CI
 bench: environment ## measure the engine beside C programs: [BENCH_DIR=../shared/bench] [ARGS="--quick --only churn"]
 	@$(if $(BENCH_DIR),BENCH_DIR='$(BENCH_DIR)' )$(PYTHON) tests/bench/bench_engine.py $(ARGS)
 
+.PHONY: chaos
+chaos: install ## kill, end and freeze what takes part in runs: [SEEDS=20 | SEED=n] [ARGS="--batches 100 --resume"]
+	@exec $(PYTHON) tests/chaos/chaos_run.py $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS))) $(ARGS)
+
 build: environment ## make the function package, its requirements and the worker image's context in dist/
 	@$(PYTHON) -m engine package --out dist
 

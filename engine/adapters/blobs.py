@@ -4,8 +4,9 @@ A version is the blob's ETag. Every write carries an id of its own in the blob's
 client sends the request again and is then refused because of its own first write (409 or 412). Such a refusal is
 checked once: a blob that carries our id is our success.
 
-A request is tried three times, some ten seconds in all when the service does not answer; after that the caller
-decides. The container is made by the first `create` that misses it.
+A request is tried three times, some ten seconds in all when the service does not answer. One that never reaches the
+service, because nobody listens there, is tried for about as long: a service that is being started again answers by
+then. After that the caller decides. The container is made by the first `create` that misses it.
 """
 
 import logging
@@ -26,6 +27,9 @@ ATTEMPTS = 3
 ANSWER_WITHIN_S = 2.5
 BACKOFF_S = 1
 """Three silences and two pauses, each pause 0 to 2 s by chance: 7.5 to 11.5 s."""
+
+REFUSALS = 7
+"""A connection that is refused costs no time but the pause after it: seven pauses are 7 s, hardly ever less than 4."""
 
 SLOWEST_BYTES_PER_S = 1_000_000
 """How fast a body must at least go out; a large one is given that much longer. Our choice."""
@@ -125,6 +129,18 @@ class BlobStore:
             return
 
 
+def retries(backoff_s: int) -> LinearRetry:
+    """How often a request is tried again, with pauses of 0 to 2 backoff_s seconds."""
+    return LinearRetry(
+        backoff=backoff_s,
+        random_jitter_range=backoff_s,
+        retry_total=REFUSALS,
+        retry_connect=REFUSALS,
+        retry_read=ATTEMPTS - 1,
+        retry_status=ATTEMPTS - 1,
+    )
+
+
 def _version_of(blob: BlobClient, write_id: str) -> str | None:
     """The version of the blob if that write made it, None if another did or it is gone."""
     try:
@@ -141,7 +157,7 @@ def _options() -> dict[str, Any]:
     A body sent in blocks would not be one write: the blocks of two racing writers share their names.
     """
     return {
-        "retry_policy": LinearRetry(backoff=BACKOFF_S, retry_total=ATTEMPTS - 1, random_jitter_range=BACKOFF_S),
+        "retry_policy": retries(BACKOFF_S),
         "connection_timeout": ANSWER_WITHIN_S,
         "read_timeout": ANSWER_WITHIN_S,
         "max_single_put_size": LARGEST_BYTES,

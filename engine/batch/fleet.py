@@ -15,6 +15,7 @@ from engine.device.session import Session
 from engine.device.start import Start
 from engine.errors import Failure, Outcome
 from engine.ports import Wire
+from engine.protocol import mqtt
 
 NO_PORT = "EADDRNOTAVAIL"
 """What a dial ends with when no local port is left towards an address."""
@@ -179,6 +180,15 @@ class Fleet:
                 self._courier.save(channel, order.bundle)
             else:
                 self._wire.send(channel, order)
+
+    def leave(self) -> set[int]:
+        """The channels that are told to end their connection; nobody waits for these ends as an operation."""
+        linked = {channel for channel, session in enumerate(self.sessions) if session.device.linked}
+        for channel in linked:
+            self.sessions[channel].device.connected = False
+            self._note(channel)
+            self._wire.send(channel, mqtt.Disconnect())
+        return linked
 
     def _set_alarm(self, channel: int) -> None:
         """One alarm counts per session, and it rings no later than the session wants to wake."""

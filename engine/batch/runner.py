@@ -248,10 +248,7 @@ class _Runner:
 
     def _close(self) -> None:
         """No connection is left open. These disconnects belong to nobody's numbers."""
-        linked = {n for n, s in enumerate(self._sessions) if s.device.linked}
-        for channel in linked:
-            self._sessions[channel].device.connected = False
-            self._wire.send(channel, mqtt.Disconnect())
+        linked = self._fleet.leave()
         give_up = self._clock.now() + CLOSE_WITHIN_S
         while linked and self._clock.now() < give_up:
             for channel, event in self._wire.wait(give_up):

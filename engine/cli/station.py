@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,8 +97,8 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
     logs = directory.log("host").parent
     told = host_environment(environ, storage=storage, state_key=directory.state_key(), emulator=known, logs=str(logs))
     port = _prefer(HOST_PORT, "the Functions host", say)
-    options = [str(ROOT), "--port", str(port), "--state", str(directory.host)]
-    host = _python(station, "host", ["engine.localhost", *options], environ=told, log=directory.log("host"), grace_s=15)
+    command = host_command(port, directory.host)
+    host = _start(station, "host", command, environ=told, log=directory.log("host"), grace_s=15)
     station.url = str(host.ready()["url"])
     say(f"host      {station.url}/api/runs, logs in {_shown(logs)}")
 
@@ -106,24 +106,19 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
 def _start_emulator(
     station: Station, order: Order, directory: StateDir, *, environ: Mapping[str, str], say: Say
 ) -> Child:
-    port = _prefer(EMULATOR_PORT, "the emulator", say)
-    options = ["--port", str(port), "--control-port", "0", "--data", str(directory.emulator)]
-    options += ["--faults", json.dumps(dict(order.faults))] if order.faults else []
-    options += ["--quotas", order.quotas] if order.quotas else []
+    command = emulator_command(_prefer(EMULATOR_PORT, "the emulator", say), directory.emulator)
+    command += ["--faults", json.dumps(dict(order.faults))] if order.faults else []
+    command += ["--quotas", order.quotas] if order.quotas else []
     for number in range(1, order.hubs + 1):
-        options += ["--hub", HUB_NAME.format(number)]
-    command = ["engine", "emulate", *options]
-    return _python(station, "emulator", command, environ=environ, log=directory.log("emulator"), grace_s=5)
+        command += ["--hub", HUB_NAME.format(number)]
+    return _start(station, "emulator", command, environ=environ, log=directory.log("emulator"), grace_s=5)
 
 
 def _start_storage(station: Station, directory: StateDir, environ: Mapping[str, str], *, script: Path, say: Say) -> str:
     """Azurite's connection string, once it answers."""
     for attempt in range(TRIES):
-        blob, queue, table = free_ports(3)
-        command = ["node", str(script), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
-        command += ["--location", str(directory.storage)]
-        for service, port in (("blob", blob), ("queue", queue), ("table", table)):
-            command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
+        blob, queue, table = ports = free_ports(3)
+        command = storage_command(script, ports, directory.storage)
         log = directory.log("azurite")
         child = start("Azurite", command, env=environ, cwd=ROOT, log=log, dies_by=signal.SIGTERM)
         station.children.append(child)
@@ -141,6 +136,25 @@ def _start_storage(station: Station, directory: StateDir, environ: Mapping[str, 
     return connection_string(blob)
 
 
+def storage_command(script: Path, ports: Sequence[int], data: Path) -> list[str]:
+    """Azurite on ports of its own, those of blobs, queues and tables; it keeps in data what it is told."""
+    command = ["node", str(script), "--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(data)]
+    for service, port in zip(("blob", "queue", "table"), ports, strict=True):
+        command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
+    return command
+
+
+def emulator_command(port: int, data: Path) -> list[str]:
+    """The emulator on a port, 0 for any, with a control port; its ready line tells both."""
+    options = ["--port", str(port), "--control-port", "0", "--data", str(data)]
+    return [sys.executable, "-m", "engine", "emulate", *options]
+
+
+def host_command(port: int, state: Path) -> list[str]:
+    """The Functions host on a port, 0 for any; orchestrations in the state file outlive it."""
+    return [sys.executable, "-m", "engine.localhost", str(ROOT), "--port", str(port), "--state", str(state)]
+
+
 def azurite_script(environ: Mapping[str, str]) -> Path:
     """Where Azurite is: AZURITE_JS, else where `make install` puts it. Raises CommandFailed."""
     script = Path(environ.get("AZURITE_JS") or DEFAULT / "azurite/node_modules/azurite/dist/src/azurite.js")
@@ -149,10 +163,9 @@ def azurite_script(environ: Mapping[str, str]) -> Path:
     return script
 
 
-def _python(
-    station: Station, name: str, module: list[str], *, environ: Mapping[str, str], log: Path, grace_s: float
+def _start(
+    station: Station, name: str, command: list[str], *, environ: Mapping[str, str], log: Path, grace_s: float
 ) -> Child:
-    command = [sys.executable, "-m", *module]
     child = start(f"the {name}", command, env=environ, cwd=ROOT, log=log, grace_s=grace_s)
     station.children.append(child)
     return child

@@ -9,7 +9,7 @@ Source: article "What is certificate management" (two tiers); azure-iot-protocol
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -53,6 +53,14 @@ class Presented:
         return self.leaf if self.leaf.common_name == device_id else None
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """How many certificates a device was issued, and the SHA-256 of the last one's DER, in hex."""
+
+    count: int
+    last: str
+
+
 class Authority:
     """Issues leaves and recognizes its own.
 
@@ -74,7 +82,13 @@ class Authority:
         if onboarding is not None:
             self._signers.append((Purpose.ONBOARDING, onboarding))
         self._known: dict[bytes, tuple[Leaf, Purpose]] = {}
+        self._issued: dict[str, Issued] = {}
         self._stranger = x509.generate_key(KeyType.EC_P256).public_key()
+
+    @property
+    def issued(self) -> Mapping[str, Issued]:
+        """What each device was issued since we began."""
+        return self._issued
 
     def read_csr(self, der: bytes, common_name: str) -> Csr:
         """The request, checked against the name it must be for and the kinds of keys that are accepted.
@@ -96,6 +110,9 @@ class Authority:
         der = issuing.issue_leaf(self._issuer, csr, mark=mark, begins=now - issuing.BACKDATED_S, ends=ends)
         if (leaf := issuing.read_leaf(der)) is not None:
             self._remember(der, (leaf, Purpose.OPERATION))
+        before = self._issued.get(csr.common_name)
+        count = before.count + 1 if before else 1
+        self._issued[csr.common_name] = Issued(count, hashlib.sha256(der).hexdigest())
         return (der, *self._upper)
 
     def issue_wrong_key(self, csr: Csr, mark: bytes, now: float) -> tuple[bytes, ...]:

@@ -1,6 +1,6 @@
 """The control port: plain HTTP on loopback, for tests and for people.
 
-GET /healthz, GET /stats, GET and PUT /faults, POST /revoke with {"deviceId": …}.
+GET /healthz, GET /stats, GET /issued, GET and PUT /faults, POST /revoke with {"deviceId": …}.
 """
 
 import json
@@ -32,6 +32,8 @@ class Control:
                     return 200, {"status": "ok"}
                 case "GET", "/stats":
                     return 200, self._service.report()
+                case "GET", "/issued":
+                    return 200, self._service.issued()
                 case "GET", "/faults":
                     return 200, self._service.faults.to_json()
                 case "PUT", "/faults":

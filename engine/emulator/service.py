@@ -162,6 +162,10 @@ class Service:
         """Every counter, and how many certificate requests wait for their end now."""
         return {**self.stats.to_json(), "pending": self._issuance.pending}
 
+    def issued(self) -> dict[str, dict[str, object]]:
+        """By device id: how many certificates it was issued, and the SHA-256 of the last one's DER, in hex."""
+        return {name: {"count": one.count, "last": one.last} for name, one in self._authority.issued.items()}
+
     # The broker's backend.
 
     def admit(self, conn: int, connect: Connect, now: float) -> Client | int:

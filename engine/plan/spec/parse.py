@@ -19,7 +19,7 @@ from engine.plan.field import format_duration
 from engine.plan.secrecy import secret_places
 from engine.plan.spec.demand import describe, load_s, peak_starts
 from engine.plan.spec.load import LEAST_VALIDITY_S
-from engine.plan.spec.rules import Finding, default_ramp_up_s, findings
+from engine.plan.spec.rules import Finding, default_interval_s, default_ramp_up_s, findings
 from engine.plan.spec.runspec import RunSpec, unused_paths
 from engine.plan.spec.scenario import CASES, DEFAULT_EXECUTORS, DEFAULTS, OWN_DEFAULTS, Executor, Scenario
 from engine.plan.target import LOCAL, Profile, Target, Targets
@@ -91,7 +91,11 @@ def _fill_in(spec: RunSpec, document: Json, target: Target) -> RunSpec:
         update["ramp_up_s"] = default_ramp_up_s(spec, target)
     if take(document, "/load/maxInFlight") is None:
         update["max_in_flight"] = spec.devices.count
-    return spec.model_copy(update={"load": spec.load.model_copy(update=update)})
+    spec = spec.model_copy(update={"load": spec.load.model_copy(update=update)})
+    if take(document, "/results/interval") is None:
+        results = spec.results.model_copy(update={"interval_s": default_interval_s(spec)})
+        spec = spec.model_copy(update={"results": results})
+    return spec
 
 
 def _unused(spec: RunSpec, given: Json) -> Iterator[Finding]:

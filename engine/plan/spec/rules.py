@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.errors import Problem, SpecError
 from engine.plan.field import format_duration
+from engine.plan.spec.demand import load_s
 from engine.plan.spec.devices import RenewalPath, Source, Verify
 from engine.plan.spec.execution import Runner
 from engine.plan.spec.judgement import ThresholdSpec
@@ -18,6 +19,11 @@ from engine.plan.target import Target
 
 SEARCH_DEVICES: Final = 5_000
 LEAST_RAMP_S: Final = 30.0
+MOST_WINDOWS: Final = 10_080
+"""A week by the minute: merging a run holds all its windows at once, which takes some 80 KB each."""
+
+_INTERVALS_S: Final = (10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+
 QUOTA_SHARE: Final = 0.9
 """Paced work keeps to this share of a quota, so that it does not throttle itself."""
 
@@ -59,6 +65,13 @@ def default_ramp_up_s(spec: RunSpec, target: Target) -> float:
         need / (QUOTA_SHARE * quota) for name, need in needs.items() if (quota := target.quota(name)) is not None
     ]
     return float(min(7 * DAY_S, math.ceil(max([LEAST_RAMP_S, *times_s]))))
+
+
+def default_interval_s(spec: RunSpec) -> float:
+    """How long an interval is when nobody says: 10 s, or as long as it takes for all of the load to fit."""
+    length_s = load_s(spec)
+    fits = [each for each in _INTERVALS_S if math.isinf(length_s) or length_s <= MOST_WINDOWS * each]
+    return fits[0] if fits else _INTERVALS_S[-1]
 
 
 def _executor_needs(spec: RunSpec) -> Iterator[Finding]:
@@ -103,6 +116,14 @@ def _runner_lasts(spec: RunSpec) -> Iterator[Finding]:
     if spec.execution.runner is Runner.ACTIVITY and outlasts_activity(spec):
         message, allowed = "longer than the runner activity lasts", f'≤ "{format_duration(ACTIVITY_LONGEST_S)}"'
         yield _finding(length_path(spec), message, allowed, "/execution/runner")
+
+
+def _windows_fit(spec: RunSpec) -> Iterator[Finding]:
+    length_s, path = load_s(spec), "/load/rampUp" if spec.load.executor is Executor.ONCE else length_path(spec)
+    if math.isfinite(length_s) and length_s > MOST_WINDOWS * spec.results.interval_s:
+        least = f'"{format_duration(math.ceil(length_s / MOST_WINDOWS))}"'
+        message = f"a load of {format_duration(length_s)} has more than {MOST_WINDOWS} of these"
+        yield _finding("/results/interval", message, f'{least} … "5m"', path)
 
 
 def _hold_ends(spec: RunSpec) -> Iterator[Finding]:
@@ -194,6 +215,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _ramp_fits,
     _in_flight_fits,
     _runner_lasts,
+    _windows_fit,
     _hold_ends,
     _throttle_stays,
     _backoff_grows,

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import AzureError
-from azure.storage.blob import ContainerClient, LinearRetry
+from azure.core.exceptions import AzureError, ServiceRequestError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import ContainerClient
 
-from engine.adapters.blobs import ATTEMPTS, BlobStore
+from engine.adapters.blobs import ATTEMPTS, REFUSALS, BlobStore, retries
 from engine.errors import AlreadyExists, StoreUnavailable, VersionConflict
 from engine.ports import Held
 
@@ -131,12 +132,16 @@ class Served:
     script: Script
     connection_string: str
 
-    def store(self) -> BlobStore:
-        """A store that tries as often as the product's, without its pauses."""
-        quick = LinearRetry(backoff=0, retry_total=ATTEMPTS - 1, random_jitter_range=0)
+    def store(self, **options: Any) -> BlobStore:
+        """A store that tries as often as the product's, without its pauses; options are the client's."""
         return BlobStore(
             ContainerClient.from_connection_string(
-                self.connection_string, "box", retry_policy=quick, connection_timeout=5, read_timeout=0.2
+                self.connection_string,
+                "box",
+                retry_policy=retries(0),
+                connection_timeout=5,
+                read_timeout=0.2,
+                **options,
             )
         )
 
@@ -320,6 +325,30 @@ def test_nobody_listening_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable) as caught:
         Served(Script(), nobody).store().read("a")
     assert caught.value.detail == "ServiceRequestError"
+
+
+class Late(RequestsTransport):
+    """A way to a service where nobody listens at first: so many requests are refused."""
+
+    def __init__(self, refused: int) -> None:
+        super().__init__()
+        self.refused = refused
+
+    def send(self, request: Any, **options: Any) -> Any:
+        """See HttpTransport."""
+        if self.refused:
+            self.refused -= 1
+            raise ServiceRequestError("connection refused")
+        return super().send(request, **options)
+
+
+def test_service_that_is_started_again_is_waited_for(served: Served) -> None:
+    """Connections are refused more often than answers may fail, and the write is made in the end, once."""
+    assert REFUSALS > ATTEMPTS
+    assert served.store(transport=Late(REFUSALS)).create("a", b"one") == '"1"'
+    assert served.script.requests == ["PUT /account/box/a"]
+    with pytest.raises(StoreUnavailable, match="ServiceRequestError"):
+        served.store(transport=Late(REFUSALS + 1)).read("a")
 
 
 class NoTokens:

@@ -293,3 +293,19 @@ def test_dial_without_a_port_is_the_harness_health(clock):
     clock.sleep(1.0)
     fleet._monitor.close(clock.now(), Phase.STEADY)
     assert fleet._monitor.records[-1].ports_exhausted > 0
+
+
+def test_devices_that_leave_are_offline(clock):
+    """Those that were connected are told to end it, and nobody is counted as connected any more."""
+    fleet, _, _ = make_fleet(clock)
+
+    def connects(device):
+        device.linked = device.connected = True
+        yield Pause(0.0)
+
+    begin(fleet, 1, connects)
+    fleet.fire(0.0)
+    assert +fleet.doing == {"connected": 1, "offline": 2}
+    assert fleet.leave() == {1}
+    assert +fleet.doing == {"offline": 3}
+    assert fleet._wire.sent[-1] == (1, mqtt.Disconnect())

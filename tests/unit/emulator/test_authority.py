@@ -1,5 +1,7 @@
 """The certificate authority."""
 
+import hashlib
+
 import pytest
 
 from engine.emulator import authority as module
@@ -27,6 +29,14 @@ def test_an_issued_chain_is_good_for_its_holder() -> None:
     assert presented.standing is Standing.GOOD
     assert presented.leaf is not None
     assert (presented.leaf.common_name, presented.leaf.mark) == ("d-1", b"mark")
+
+
+def test_what_each_device_was_issued_is_known() -> None:
+    """How many certificates, and which one was the last."""
+    authority = Authority(ROOT, ISSUER)
+    chains = [authority.issue(authority.read_csr(csr(name), name), b"mark", NOW) for name in ("d-1", "d-2", "d-1")]
+    assert {name: issued.count for name, issued in authority.issued.items()} == {"d-1": 2, "d-2": 1}
+    assert authority.issued["d-1"].last == hashlib.sha256(chains[2][0]).hexdigest()
 
 
 def test_requests_for_another_name_or_kind_of_key_are_refused() -> None:

@@ -28,6 +28,15 @@ def test_health_and_numbers_are_told(control: Control, rig: Rig) -> None:
     assert (status, body["connects"], body["pending"]) == (200, 1, 0)
 
 
+def test_what_devices_were_issued_is_told(control: Control, rig: Rig) -> None:
+    """By device: how many certificates, and which one was the last."""
+    assert control.answer("GET", "/issued", b"") == (200, {})
+    rig.request(rig.hub_device(), "r-01")
+    rig.tick(60.0)
+    status, body = control.answer("GET", "/issued", b"")
+    assert (status, body["d-1"]["count"], len(body["d-1"]["last"])) == (200, 1, 64)
+
+
 def test_faults_are_changed_and_told(control: Control, rig: Rig) -> None:
     """What is put is what counts from now on."""
     status, body = control.answer("PUT", "/faults", b'{"lost": 0.5, "issueDelay": "1s"}')

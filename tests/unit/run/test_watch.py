@@ -190,7 +190,7 @@ def test_batches_are_judged_together() -> None:
 
 def test_batch_that_is_silent_or_over_holds_nobody_up() -> None:
     """It died, or has nothing more to tell; what it told counts."""
-    for changes in ({"at": 60.0 - SILENT_S - 1.0}, {"at": 20.0, "is_over": True}):
+    for changes in ({"at": 60.0 - SILENT_S - 1.0}, {"at": 35.0, "is_over": True}):
         means = planned(TWO)
         told(means, 0, starts(1.0, 60.0, Outcome.SERVER), at=60.0)
         told(means, 1, starts(0.1, 20.0, Outcome.SERVER), **changes)

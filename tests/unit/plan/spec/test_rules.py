@@ -41,6 +41,10 @@ REFUSED: list[tuple[dict[str, Any], dict[str, str]]] = [
      {"/load/duration": "longer than the runner activity lasts"}),
     ({"execution": {"runner": "activity"}, "load": ramping(("30m", 1), ("31m", 1))},
      {"/load/stages": "longer than the runner activity lasts"}),
+    ({"load": {"duration": "28h1s"}, "results": {"interval": "10s"}},
+     {"/results/interval": "a load of 28h1s has more than 10080 of these"}),
+    ({"load": {"executor": "once", "rampUp": "4d"}, "results": {"interval": "30s"}},
+     {"/results/interval": "a load of 96h has more than 10080 of these"}),
     ({"retries": {"backoff": {"base": "2m"}}}, {"/retries/backoff/max": "below base"}),
     ({"certificate": {"path": "dps"}, "devices": {"source": "stored-only"}},
      {"/certificate/path": "stored-only never calls DPS"}),
@@ -81,7 +85,8 @@ TAKEN: list[dict[str, Any]] = [
     {"load": {"executor": "once", "maxInFlight": 1}, "execution": {"batchSize": 1}},
     {"load": {"maxInFlight": 2}, "execution": {"batchSize": 5}},
     {"execution": {"runner": "activity"}, "load": {"duration": "1h"}},
-    {"execution": {"runner": "job"}, "load": {"duration": "7d"}},
+    {"execution": {"runner": "job"}, "load": {"duration": "7d"}, "results": {"interval": "60s"}},
+    {"execution": {"runner": "job"}, "load": {"duration": "28h"}, "results": {"interval": "10s"}},
     {"execution": {"runner": "activity"}, "load": {"executor": "once", "rampUp": "2h"}},
     {"target": "bare", "devices": {"source": "stored-only"}},
     {"retries": {"backoff": {"base": "60s"}}},
@@ -128,3 +133,18 @@ def test_default_ramp_of_others_is_short(parse: Parse, targets: Targets, duratio
     """Other closed loads ramp for 30 s, at most half of their duration, to the millisecond."""
     spec = parse({"scenario": "cert-renewal", "load": {"duration": duration}})
     assert spec.load.ramp_up_s == ramp_up_s == default_ramp_up_s(spec, targets.by_name["local"])
+
+
+@pytest.mark.parametrize(
+    ("load", "interval_s"),
+    [
+        ({"duration": "28h"}, 10.0),
+        ({"duration": "28h1s"}, 20.0),
+        ({"duration": "57h"}, 30.0),
+        ({"duration": "7d"}, 60.0),
+        ({"executor": "rate-search"}, 10.0),
+    ],
+)
+def test_default_interval_is_as_long_as_the_load_needs(parse: Parse, load: dict[str, Any], interval_s: float):
+    """Ten seconds, until a result would have too many windows."""
+    assert parse({"scenario": "cert-renewal", "load": load}).results.interval_s == interval_s
