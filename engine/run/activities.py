@@ -63,12 +63,13 @@ def run_batch(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where whoever drives batches of a run stands: its outline, in which attempt, its clock and claims, and whether
-    results are still wanted (a run that drains wants those of every batch)."""
+    """Where whoever drives batches of a run stands: its outline, in which attempt and wave, its clock and claims, and
+    whether results are still wanted (a run that drains wants those of every batch)."""
 
     run_id: str
     outline: Outline
     attempt: int
+    wave: int
     is_open: bool
     clock: RunClock
     zero_wall: float
@@ -82,7 +83,7 @@ def post_of(run_id: str, means: Means) -> Post:
     clock = RunClock.at(means.clock, zero_wall)
     claims = Claims(means.store, clock, means.lease_s, attempt=found.attempt)
     is_open = found.stage in (state.Stage.RUNNING, state.Stage.DRAINING)
-    return Post(run_id, outline, found.attempt, is_open, clock, zero_wall, claims)
+    return Post(run_id, outline, found.attempt, found.wave, is_open, clock, zero_wall, claims)
 
 
 def drive_claimed(post: Post, claim: Claim, means: Means) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The activities of a wave, and of workers that drive it: (order, means) → a short receipt.
 
-Theory of operation. A wave's workers are launched together; then whoever orchestrates looks at each block of batches
-from time to time, until all are done, by their claims alone: which worker has a batch, nobody says. A batch that is
-nobody's is taken by a worker that has nothing left to do. If there is none any more, because all have ended or nobody
-came for longer than workers take here to come, the batch is forsaken, and as many replicas as such batches need are
-launched again. After the last of the launches that the spec allows, what is forsaken stays undone.
+Theory of operation. Workers are launched with the first wave, as many as the largest needs, and go on to the next when
+all batches of one are taken: starting them takes seconds on one machine and minutes elsewhere. Whoever orchestrates
+looks at each block of batches from time to time, until all are done, by their claims alone: which worker has a batch,
+nobody says. A batch that is nobody's is taken by a worker that has nothing else to do. If there is none any more,
+because all have ended or nobody came for longer than workers take here to come, the batch is forsaken, and as many
+replicas as such batches need are launched again. After the last of the launches in a wave that the spec allows, what
+is forsaken stays undone.
 """
 
 from collections.abc import Mapping
@@ -21,29 +23,36 @@ from engine.run.activities import Post, post_of
 from engine.run.claims import SKEW_S, Standing
 from engine.run.files import read_spec
 from engine.run.means import Means
+from engine.run.state import RunState, Stage
 
 
 def reach_wave(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
-    """The run's state says which wave is under way."""
-    number = int(order["wave"])
-    state.amend(means.store, str(order["runId"]), lambda found: replace(found, wave=number))
+    """The run's state says which wave is under way, and since when."""
+    number, now = int(order["wave"]), means.clock.wall()
+
+    def reached(found: RunState) -> RunState:
+        is_known = found.wave == number and found.wave_at >= found.times.get(Stage.RUNNING, now)
+        return found if is_known else replace(found, wave=number, wave_at=now)
+
+    state.amend(means.store, str(order["runId"]), reached)
     return {"wave": number}
 
 
 def begin_wave(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
-    """The wave is under way; where workers drive it, with as many replicas as its unfinished batches need.
+    """The wave is under way; where workers drive it and none of an earlier wave are left, new ones are launched.
 
     Raises LaunchError.
     """
     run_id, number = str(order["runId"]), int(order["wave"])
     reach_wave(order, means)
     post, spec = post_of(run_id, means), read_spec(means.store, run_id)
-    left = _unfinished(post, post.outline.wave(number)) if runner_of(spec) is Runner.JOB else {}
-    if not post.is_open or not left:
+    if spec.execution.runner is not Runner.JOB or not post.is_open:
         return {"wave": number, "replicas": 0}
-    key = keys.launch_key(run_id, _of_wave(post, number))
-    replicas = _launch(_launcher(run_id, means), spec, run_id, key=key, batches=len(left))
-    return {"wave": number, "replicas": replicas}
+    launcher = _launcher(run_id, means)
+    last = _last_launch(post, launcher, means)
+    if (last is not None and not last.is_over) or not _unfinished(post, post.outline.wave(number)):
+        return {"wave": number, "replicas": 0}
+    return {"wave": number, "replicas": _launch(post, number, spec, means, batches=post.outline.at_once)}
 
 
 def look_at_block(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
@@ -56,26 +65,26 @@ def look_at_block(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     left = _unfinished(post, range(first, first + count))
     if not left or not post.is_open:
         return {"left": 0}
-    spec, launcher = read_spec(means.store, run_id), _launcher(run_id, means)
-    key = keys.launch_key(run_id, _of_wave(post, first // post.outline.at_once))
-    launched, launches = launcher.look(key), 1
-    while (later := launcher.look(_again(post, first, launches))) is not None:
-        launched, launches = later, launches + 1
-    forsaken = [n for n, found in left.items() if _is_forsaken(found, launched, means.clock.wall(), launcher.coming_s)]
+    now, coming_s = means.clock.wall(), _launcher(run_id, means).coming_s
+    since = state.read_state(means.store, run_id).wave_at
+    launched = _last_launch(post, _launcher(run_id, means), means)
+    forsaken = [n for n, found in left.items() if _is_forsaken(found, launched, since=since, now=now - coming_s)]
     if not forsaken:
         return {"left": len(left)}
-    if launches >= spec.retries.batch:
+    wave, spec = first // post.outline.at_once, read_spec(means.store, run_id)
+    if len(_launches(post, means, wave)) >= spec.retries.batch:
         return {"left": len(left) - len(forsaken), "lost": len(forsaken)}
-    _launch(launcher, spec, run_id, key=_again(post, first, launches), batches=len(forsaken))
+    _launch(post, wave, spec, means, batches=len(forsaken))
     return {"left": len(left)}
 
 
 def stop_workers(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
-    """The wave's workers end, as far as they were launched together; those launched later find the run closed."""
-    run_id, number = str(order["runId"]), int(order["wave"])
-    key = keys.launch_key(run_id, _of_wave(post_of(run_id, means), number))
-    _launcher(run_id, means).stop(key)
-    return {"wave": number}
+    """Whoever was launched in this attempt ends. Raises LaunchError when somebody could not be told."""
+    run_id = str(order["runId"])
+    launcher, launches = _launcher(run_id, means), _launches(post_of(run_id, means), means)
+    for key in launches:
+        launcher.stop(key)
+    return {"stopped": len(launches)}
 
 
 def _unfinished(post: Post, numbers: range) -> dict[int, Standing]:
@@ -83,31 +92,41 @@ def _unfinished(post: Post, numbers: range) -> dict[int, Standing]:
     return {number: found for number, found in standings.items() if not found.is_done}
 
 
-def _is_forsaken(found: Standing, launched: Launched | None, now: float, coming_s: float) -> bool:
-    """Whether nobody drives the batch, and nobody is likely to come for it any more; now is wall seconds."""
+def _is_forsaken(found: Standing, launched: Launched | None, *, since: float, now: float) -> bool:
+    """Whether nobody drives the batch, and nobody is likely to come for it any more.
+
+    since is when its wave began, now the time by which workers would have come: wall seconds.
+    """
     if found.is_held:
         return False
     if launched is None or launched.is_over:
         return True
-    return now - max(launched.at, found.expires_at + SKEW_S) > coming_s
+    return now > max(launched.at, since, found.expires_at + SKEW_S)
 
 
-def _launch(launcher: Launcher, spec: RunSpec, run_id: str, *, key: str, batches: int) -> int:
+def _launch(post: Post, wave: int, spec: RunSpec, means: Means, *, batches: int) -> int:
     """So many replicas as the batches need; how many that is."""
     replicas = replicas_of(spec, batches)
-    launcher.launch(run_id, key=key, replicas=replicas, processes=processes_of(spec), cpu=spec.execution.cpu)
+    key = keys.launch_key(post.run_id, post.attempt, wave, len(_launches(post, means, wave)) + 1)
+    _launcher(post.run_id, means).launch(
+        post.run_id, key=key, replicas=replicas, processes=processes_of(spec), cpu=spec.execution.cpu
+    )
     return replicas
+
+
+def _launches(post: Post, means: Means, wave: int | None = None) -> list[str]:
+    """The keys of the attempt's launches, or of those in one wave, oldest first."""
+    prefix = keys.launches_prefix(post.run_id, post.attempt)
+    return list(means.store.keys(prefix if wave is None else f"{prefix}{wave:04d}-"))
+
+
+def _last_launch(post: Post, launcher: Launcher, means: Means) -> Launched | None:
+    """The latest launch of the attempt, None where there was none."""
+    launches = _launches(post, means)
+    return launcher.look(launches[-1]) if launches else None
 
 
 def _launcher(run_id: str, means: Means) -> Launcher:
     if means.launcher is None:
         raise LaunchError(run_id, "a job runner is not set up here")
     return means.launcher
-
-
-def _of_wave(post: Post, number: int) -> str:
-    return f"a{post.attempt}-wave-{number:04d}"
-
-
-def _again(post: Post, first: int, launches: int) -> str:
-    return keys.launch_key(post.run_id, f"a{post.attempt}-block-{first:06d}-again-{launches:03d}")

@@ -8,7 +8,7 @@
     runs/{run id}/batches/{batch}/pieces/{token}-{number}       parts of the batch's timeline, each written once
     runs/{run id}/merged                                        what the whole run measured, written when it is closed
     runs/{run id}/waves/{wave}/start-{attempt}.json             when the wave's load begins
-    runs/{run id}/launches/{name}                               that workers were started
+    runs/{run id}/launches/{attempt}-{wave}-{number}            that workers were started
     runs/{run id}/cleanups/{number}/{part}                      what a clean-up of the run's devices measured
     states/{run id}.json                                        the run's state, cancel flag included
     recent/{newest first}.{run id}                              empty; the order in which runs are listed
@@ -161,9 +161,14 @@ def start_key(run_id: str, wave: int, attempt: int) -> str:
     return f"{run_prefix(run_id)}waves/{wave:04d}/start-{attempt:04d}.json"
 
 
-def launch_key(run_id: str, name: str) -> str:
-    """That workers were started."""
-    return f"{run_prefix(run_id)}launches/{_word(name)}"
+def launch_key(run_id: str, attempt: int, wave: int, number: int) -> str:
+    """That workers were started for the number-th time in a wave."""
+    return f"{launches_prefix(run_id, attempt)}{wave:04d}-{number:03d}"
+
+
+def launches_prefix(run_id: str, attempt: int) -> str:
+    """What the keys of all launches of an attempt begin with; they sort in the order of the launches."""
+    return f"{run_prefix(run_id)}launches/{attempt:04d}-"
 
 
 def counter_key(counter_prefix: str, device_prefix: str) -> str:

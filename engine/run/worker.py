@@ -1,9 +1,10 @@
-"""A worker: one process that drives batches of one wave, one after the other, until none is left for it.
+"""A worker: one process that drives batches, one after the other, until none is left for it.
 
 Theory of operation. Nobody tells a worker what to do. It looks at the wave that is under way, and claims whichever
-batch of it is free, from a place of its own on, so that workers do not race for the same. When none is free
-it stays only as long as one may become so: until every batch left has a holder that was seen to live, because its
-claim was taken or renewed meanwhile. A holder that is not seen to loses its lease, and the worker takes over.
+batch of it is free, from a place of its own on, so that workers do not race for the same. When none is free it waits
+for the next wave. In the last one it stays only as long as a batch may become free: until every one left has a holder
+that was seen to live, because its claim was taken or renewed meanwhile. A holder that is not seen to loses its lease,
+and the worker takes over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +12,15 @@ from contextlib import suppress
 from typing import Any, Final
 
 from engine.errors import ClaimLost
-from engine.run import state
 from engine.run.activities import Post, drive_claimed, post_of
 from engine.run.claims import Claim, Standing
 from engine.run.means import Means
 
 LOOK_EVERY_S: Final = 0.5
 LOOK_S_PER_BATCH: Final = 0.02
-"""How long a worker with nothing to do waits before it looks again, at least, and per batch of others: a thousand
-workers that look at a thousand claims twice a second would be more than a storage account takes."""
+IDLE_S_PER_WORKER: Final = 0.002
+"""How long a worker with nothing to do waits before it looks again: at least, per batch of others, and per worker that
+there may be. A thousand that look at a thousand claims twice a second are more than a storage account takes."""
 
 
 def work(run_id: str, means: Means) -> list[dict[str, Any]]:
@@ -27,21 +28,23 @@ def work(run_id: str, means: Means) -> list[dict[str, Any]]:
 
     Raises NotFound for a run that is not planned here, and whatever driving a batch raises.
     """
-    post = post_of(run_id, means)
-    wave = _turned(post.outline.wave(state.read_state(means.store, run_id).wave), means.new_seed())
-    receipts: list[dict[str, Any]] = []
-    first: dict[int, Standing] = {}
+    turn, receipts = means.new_seed(), list[dict[str, Any]]()
+    looked_at, first = -1, dict[int, Standing]()
     while (post := post_of(run_id, means)).is_open:
+        if post.wave != looked_at:
+            looked_at, first = post.wave, {}
+            wave = _turned(post.outline.wave(post.wave), turn)
         if claim := _take_any(post, wave, means):
             with suppress(ClaimLost):
                 receipts.append(drive_claimed(post, claim, means))
             continue
         left = _unfinished(post, wave)
         first = {number: first.get(number, found) for number, found in left.items()}
-        if all(found.is_held and found != first[number] for number, found in left.items()):
+        lives = all(found.is_held and found != first[number] for number, found in left.items())
+        if lives and post.wave == post.outline.waves - 1:
             break
         wave = [number for number in wave if number in left]
-        means.clock.sleep(max(LOOK_EVERY_S, LOOK_S_PER_BATCH * len(left)))
+        means.clock.sleep(max(LOOK_EVERY_S, LOOK_S_PER_BATCH * len(left), IDLE_S_PER_WORKER * post.outline.at_once))
     return receipts
 
 

@@ -21,7 +21,7 @@ SPEC: dict[str, Any] = {
 
 WAVE = {"runId": "run-a", "attempt": 1, "wave": 0}
 BLOCK = {"runId": "run-a", "attempt": 1, "first": 0, "count": 4}
-LAUNCH = keys.launch_key("run-a", "a1-wave-0000")
+LAUNCH = keys.launch_key("run-a", 1, 0, 1)
 
 
 def planned(spec: dict[str, Any] = SPEC) -> tuple[Means, NotedLauncher]:
@@ -45,27 +45,48 @@ def held(means: Means, *batches: int) -> None:
         assert claims_of(means).take("run-a", batch, f"worker-{batch}") is not None
 
 
-def test_wave_gets_the_replicas_that_its_batches_need_once() -> None:
-    """A process per batch, two to a replica; tried again, nothing is started again. The state says which wave it is."""
+def test_first_wave_gets_the_replicas_that_a_wave_needs_once() -> None:
+    """A process per batch, two to a replica; tried again, and in later waves, nothing is started again."""
     means, launcher = planned()
-    for _ in range(2):
-        assert jobs.begin_wave(WAVE, means) == {"wave": 0, "replicas": 2}
-    assert jobs.begin_wave({**WAVE, "wave": 2}, means) == {"wave": 2, "replicas": 1}
-    assert launcher.launched == [("run-a", 2, 2), ("run-a", 1, 2)]
-    assert launcher.sized == [2, 2]
-    assert state.read_state(means.store, "run-a").wave == 2
+    assert jobs.begin_wave(WAVE, means) == {"wave": 0, "replicas": 2}
+    assert jobs.begin_wave(WAVE, means) == {"wave": 0, "replicas": 0}
+    assert jobs.begin_wave({**WAVE, "wave": 1}, means) == {"wave": 1, "replicas": 0}
+    assert (launcher.launched, launcher.sized) == ([("run-a", 2, 2)], [2])
+    assert state.read_state(means.store, "run-a").wave == 1
 
 
-def test_wave_gets_no_replicas_for_what_is_done() -> None:
-    """Only what is left needs any: of a wave that is done, nothing."""
+def test_later_wave_gets_replicas_when_all_workers_have_ended() -> None:
+    """As many as the largest wave needs: they stay for those to come."""
     means, launcher = planned()
-    for batch in (0, 1, 3):
+    jobs.begin_wave(WAVE, means)
+    launcher.over.add(LAUNCH)
+    assert jobs.begin_wave({**WAVE, "wave": 2}, means) == {"wave": 2, "replicas": 2}
+    assert means.store.read(keys.launch_key("run-a", 1, 2, 1)) is not None
+
+
+def test_wave_that_is_done_gets_no_replicas() -> None:
+    """The run is resumed, and goes on with a later wave."""
+    means, launcher = planned()
+    for batch in range(4):
         deliver(means, "run-a", batch)
-    assert jobs.begin_wave(WAVE, means)["replicas"] == 1
-    for batch in range(4, 8):
-        deliver(means, "run-a", batch)
-    assert jobs.begin_wave({**WAVE, "wave": 1}, means)["replicas"] == 0
-    assert launcher.launched == [("run-a", 1, 2)]
+    assert jobs.begin_wave(WAVE, means)["replicas"] == 0
+    assert launcher.launched == []
+
+
+def test_wave_is_reached_once() -> None:
+    """Since when, as long as the attempt goes on: a retried activity does not put it off."""
+    means, _ = planned()
+    began = means.clock.wall()
+    jobs.reach_wave(WAVE, means)
+    means.clock.sleep(10)
+    jobs.reach_wave(WAVE, means)
+    found = state.read_state(means.store, "run-a")
+    assert (found.wave, found.wave_at) == (0, began)
+    for event in (state.Event.GIVEN_UP, state.Event.RESUMED):
+        state.advance(means.store, "run-a", event, now=means.clock.wall())
+    means.clock.sleep(5)
+    jobs.reach_wave(WAVE, means)
+    assert state.read_state(means.store, "run-a").wave_at == began + 15
 
 
 def test_wave_of_activities_launches_nobody() -> None:
@@ -140,6 +161,7 @@ def test_batches_that_nobody_comes_for_are_launched_for_again() -> None:
         assert len(launcher.launched) == launches
         assert jobs.look_at_block(BLOCK, means) == {"left": 3}, "they are coming"
     assert launcher.launched[1:] == [("run-a", 2, 2)] * 2
+    assert means.store.read(keys.launch_key("run-a", 1, 0, 3)) is not None
     means.clock.sleep(launcher.coming_s + 1)
     assert jobs.look_at_block(BLOCK, means) == {"left": 0, "lost": 3}
 
@@ -166,6 +188,20 @@ def test_batch_of_a_dead_worker_is_left_to_the_others_for_a_while() -> None:
     assert len(launcher.launched) == 2
 
 
+def test_workers_of_an_earlier_wave_get_their_time_to_come_to_the_next() -> None:
+    """It counts from when the wave began, not from when they were started."""
+    means, launcher = planned()
+    jobs.begin_wave(WAVE, means)
+    means.clock.sleep(1000)
+    jobs.begin_wave({**WAVE, "wave": 1}, means)
+    second = {**BLOCK, "first": 4}
+    assert jobs.look_at_block(second, means) == {"left": 4}
+    assert len(launcher.launched) == 1
+    means.clock.sleep(launcher.coming_s + 1)
+    assert jobs.look_at_block(second, means) == {"left": 4}
+    assert len(launcher.launched) == 2
+
+
 def test_launch_that_was_never_noted_is_made_up_for() -> None:
     """The activity that should have launched failed for good."""
     means, launcher = planned()
@@ -173,9 +209,12 @@ def test_launch_that_was_never_noted_is_made_up_for() -> None:
     assert launcher.launched == [("run-a", 2, 2)]
 
 
-def test_workers_of_a_wave_are_stopped() -> None:
-    """Those that were launched with it."""
+def test_all_workers_of_the_attempt_are_stopped() -> None:
+    """However often some were launched."""
     means, launcher = planned()
     jobs.begin_wave(WAVE, means)
-    jobs.stop_workers(WAVE, means)
-    assert launcher.stopped == [LAUNCH]
+    launcher.over.add(LAUNCH)
+    jobs.begin_wave({**WAVE, "wave": 1}, means)
+    launcher.over.clear()
+    assert jobs.stop_workers(WAVE, means) == {"stopped": 2}
+    assert launcher.stopped == [LAUNCH, keys.launch_key("run-a", 1, 1, 1)]

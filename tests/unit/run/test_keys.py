@@ -25,7 +25,8 @@ def test_keys_of_a_run_are_stable() -> None:
     assert keys.start_key("run-1", 3, 2) == "runs/run-1/waves/0003/start-0002.json"
     assert keys.plan_piece_key("run-1", 7) == "runs/run-1/plan/0007.json"
     assert keys.attempt_key("run-1", 2) == "runs/run-1/attempts/0002.json"
-    assert keys.launch_key("run-1", "a1-wave-0000") == "runs/run-1/launches/a1-wave-0000"
+    assert keys.launch_key("run-1", 2, 13, 1) == "runs/run-1/launches/0002-0013-001"
+    assert keys.launch_key("run-1", 2, 13, 1).startswith(keys.launches_prefix("run-1", 2))
     assert keys.counter_key("counter", "device-") == "counter/device-.json"
 
 

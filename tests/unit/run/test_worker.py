@@ -1,5 +1,6 @@
 """A worker over a memory and in virtual time; its batches are refused, which takes no devices to finish one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,20 +43,41 @@ def done(receipts: list[dict[str, Any]]) -> list[int]:
 
 @pytest.mark.parametrize(("seed", "order"), [(0, [0, 1, 2]), (7, [1, 2, 0])])
 def test_worker_drives_every_batch_of_the_wave_from_a_place_of_its_own(seed: int, order: list[int]) -> None:
-    """Each under a name of its own, and of no later wave: those have workers of theirs."""
-    means = planned(new_seed=lambda: seed)
-    assert done(work("run-a", means)) == order
-    assert len({result_of(means, batch).holder for batch in order}) == 3
+    """Each under a name of its own; then it waits for the next wave, and ends with the last."""
+    clock = Calling(lambda: jobs.reach_wave({"runId": "run-a", "wave": 1}, means))
+    means = planned(new_seed=lambda: seed, clock=clock)
+    receipts = done(work("run-a", means))
+    assert receipts[:3] == order
+    assert sorted(receipts[3:]) == [3, 4]
+    assert len({result_of(means, batch).holder for batch in range(5)}) == 5
     assert work("run-a", means) == []
-    jobs.reach_wave({"runId": "run-a", "wave": 1}, means)
-    assert done(work("run-a", means)) in ([3, 4], [4, 3])
+
+
+def last_wave(**changes: Any) -> Means:
+    """The same run, all of whose waves but the last are over: batches 0 to 2, for lack of others."""
+    means = make_means(secrets=FixedSecrets(), **changes)
+    plan(means, "run-a", {**WAVES, "devices": {"count": 6}})
+    return means
 
 
 def test_worker_leaves_what_is_done() -> None:
     """A batch is driven once."""
-    means = planned(new_seed=lambda: 0)
+    means = last_wave(new_seed=lambda: 0)
     deliver(means, "run-a", 1)
     assert done(work("run-a", means)) == [0, 2]
+
+
+class Calling(VirtualClock):
+    """A clock in which something happens whenever somebody sleeps."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__()
+        self._call = call
+
+    def sleep(self, for_s: float) -> None:
+        """Time passes, and then it happens."""
+        super().sleep(for_s)
+        self._call()
 
 
 class Renewing(VirtualClock):
@@ -77,7 +99,7 @@ class Renewing(VirtualClock):
 def test_surplus_worker_ends_when_all_holders_are_seen_to_live() -> None:
     """Whoever renewed is alive and needs nobody."""
     clock = Renewing()
-    means = planned(clock=clock)
+    means = last_wave(clock=clock)
     claims = Claims(means.store, clock, means.lease_s)
     clock.held, clock.means = [claims.take("run-a", number, f"other-{number}") for number in range(3)], means
     before = clock.now()
@@ -88,7 +110,7 @@ def test_surplus_worker_ends_when_all_holders_are_seen_to_live() -> None:
 def test_worker_takes_over_from_a_holder_that_died() -> None:
     """It stays while a lease runs that nobody renews, although another holder lives."""
     clock = Renewing()
-    means = planned(clock=clock)
+    means = last_wave(clock=clock)
     claims = Claims(means.store, clock, means.lease_s)
     claims.take("run-a", 2, "dead")
     clock.held, clock.means = [claims.take("run-a", number, f"other-{number}") for number in range(2)], means
@@ -98,7 +120,7 @@ def test_worker_takes_over_from_a_holder_that_died() -> None:
 
 def test_worker_ends_with_the_run() -> None:
     """Nothing is driven of a run that is being closed, or has ended."""
-    means = planned()
+    means = last_wave()
     for event in (state.Event.BATCHES_DONE, state.Event.GIVEN_UP):
         state.advance(means.store, "run-a", event, now=1.0)
         assert work("run-a", means) == []
@@ -106,7 +128,7 @@ def test_worker_ends_with_the_run() -> None:
 
 def test_worker_of_a_cancelled_run_still_brings_results() -> None:
     """A run that drains wants to hear of every batch, also that nothing came of it."""
-    means = planned()
+    means = last_wave()
     state.ask_cancel(means.store, "run-a", now=1.0)
     assert sorted(done(work("run-a", means))) == [0, 1, 2]
 
@@ -119,7 +141,7 @@ def test_worker_of_an_unknown_run_finds_nothing() -> None:
 
 def test_worker_that_fails_gives_its_claim_back() -> None:
     """Another may take the batch at once."""
-    means = planned(new_seed=lambda: 0)
+    means = last_wave(new_seed=lambda: 0)
     held = means.store.read(keys.spec_key("run-a"))
     assert held is not None
     means.store.replace(keys.spec_key("run-a"), b"{", held.version)
@@ -130,7 +152,7 @@ def test_worker_that_fails_gives_its_claim_back() -> None:
 
 def test_worker_that_lost_its_batch_goes_on() -> None:
     """Somebody newer drives it; there are others."""
-    means = planned(new_seed=lambda: 0)
+    means = last_wave(new_seed=lambda: 0)
 
     class Stolen(FixedSecrets):
         """Secrets whose first reading takes so long that the batch goes to somebody else."""
