@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
 from engine.batch.courier import Courier
+from engine.batch.done import Stop
 from engine.batch.runner import run_batch as drive
 from engine.device.bundle import Bundle
 from engine.device.catalog import SCENARIOS
@@ -193,6 +194,8 @@ def _drive(post: Post, batch: Batch, claim: Claim, *, home: StoreHome, means: Me
     work = make_work(spec, batch, target=target, setup=setup, bundles=bundles, loaded=loaded, resume=resume)
     wire = means.wire(post.clock, target.profile.ca_file, target.profile.tls)
     done = drive(work, wire=wire, clock=post.clock, courier=Courier(home, post.clock, home.listen()))
+    if done.stop is Stop.STORE:  # not the batch's end: whoever takes it next goes on from its checkpoint
+        raise StoreUnavailable(keys.claim_key(claim.run_id, claim.batch), done.store_detail or "the lease is over")
     return of_done(done, claim, warnings=tuple(f"stored state was not used: {problem}" for problem in problems))
 
 

@@ -46,7 +46,7 @@ def begin_wave(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     run_id, number = str(order["runId"]), int(order["wave"])
     reach_wave(order, means)
     post, spec = post_of(run_id, means), read_spec(means.store, run_id)
-    if spec.execution.runner is not Runner.JOB or not post.is_open:
+    if runner_of(spec) is not Runner.JOB or not post.is_open:
         return {"wave": number, "replicas": 0}
     launcher = _launcher(run_id, means)
     last = _last_launch(post, launcher, means)

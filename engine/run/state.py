@@ -127,8 +127,9 @@ class RunState:
     """All that is known of a run without reading its results. Times are wall seconds.
 
     times holds when each stage was last entered. deadline_at is when the stage must have been left. wave is the
-    one under way, wave_at since when. reasons say why the verdict is what it is, warnings what else a reader should know; one line each.
-    baseline is the run that this one is compared with. started_by is who asked for it, as far as that is known.
+    one under way, wave_at since when. reasons say why the verdict is what it is, warnings what else a reader should
+    know; one line each. baseline is the run that this one is compared with. started_by is who asked for it, as far as
+    that is known.
     cleaning is the latest clean-up. removed_at is when somebody wanted the run deleted, which it soon is.
     """
 

@@ -54,7 +54,7 @@ def spec_of(prefix: str, scenario: Mapping[str, Any], batches: int) -> dict[str,
     return {
         **scenario,
         "devices": {"count": devices_in(batches), "prefix": prefix, "source": "create"},
-        "load": {"executor": "once", "rampUp": f"{batches * 600}ms", "gracefulStop": "30s"},
+        "load": {"executor": "once", "rampUp": f"{batches * 300}ms", "gracefulStop": "30s"},
         "execution": {"runner": "job", "batchSize": BATCH_SIZE, "maxParallelBatches": WORKERS},
         "retries": {"batch": 20},
         "results": {"interval": "5s"},

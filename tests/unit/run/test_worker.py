@@ -1,19 +1,21 @@
 """A worker over a memory and in virtual time; its batches are refused, which takes no devices to finish one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from doubles.clock import VirtualClock
+from doubles.failing_store import FailingStore
 from doubles.means import FixedSecrets, deliver, make_means, plan
-from engine.errors import NotFound, StoreError
+from engine.errors import NotFound, StoreError, StoreUnavailable
 from engine.ports import Store
 from engine.run import activities, jobs, keys, record, state
 from engine.run.claims import Claims
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
-from engine.run.worker import work
+from engine.run.worker import AWAY_S, work
 
 WAVES: dict[str, Any] = {
     "scenario": "provision",
@@ -65,6 +67,24 @@ def test_worker_leaves_what_is_done() -> None:
     means = last_wave(new_seed=lambda: 0)
     deliver(means, "run-a", 1)
     assert done(work("run-a", means)) == [0, 2]
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 9, 14])
+def test_worker_waits_for_a_store_that_is_away(after: int) -> None:
+    """Whatever it was about to ask; then it drives every batch, those that it had to leave included."""
+    means = last_wave(new_seed=lambda: 0)
+    store = FailingStore(means.store, after=after, calls=20)
+    assert sorted(set(done(work("run-a", replace(means, store=store))))) == [0, 1, 2]
+    assert store.failed == 20
+    assert means.clock.now() < AWAY_S
+
+
+def test_worker_ends_when_the_store_stays_away() -> None:
+    """With the store's error, after as long as a result waits to be delivered."""
+    means = planned()
+    with pytest.raises(StoreUnavailable):
+        work("run-a", replace(means, store=FailingStore(means.store)))
+    assert means.clock.now() >= AWAY_S
 
 
 class Calling(VirtualClock):
