@@ -10,8 +10,11 @@ from engine.batch.progress import Progress, ProgressUnreadable
 from engine.device.catalog import SCENARIOS
 from engine.errors import NotFound, Outcome
 from engine.measure.counts import Counts
+from engine.measure.evaluation import judge_threshold
 from engine.measure.operation import Operation, Phase
 from engine.measure.tally import Tally
+from engine.measure.timeline import Timeline
+from engine.measure.verdict import Verdict
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
 from engine.run import cleanup, keys, record
@@ -24,6 +27,9 @@ STALLED_S = 20.0
 """A batch that has begun and has said nothing for so long is named."""
 
 SHOWN_FAILURES = 20
+_WHOLE_S = 1e9
+"""A window that holds any load whole."""
+
 _ORDER = (Phase.PREPARE, Phase.RAMP, Phase.STEADY, Phase.DRAIN)
 
 
@@ -81,7 +87,7 @@ def look(run_id: str, state: RunState, means: Means) -> dict[str, Any]:
         planned, spec = read_plan(means.store, run_id), read_spec(means.store, run_id)
     except NotFound:
         return {**body, "phase": None, "progress": 0.0, "batches": {"planned": 0}}
-    clock = RunClock.at(means.clock, planned.zero_wall)
+    clock = RunClock.at(means.clock, planned.zero_wall + state.paused_s)
     view = gather(run_id, planned, means, now=clock.now(), is_live=state.is_live)
     return {**body, **_told(view, planned, spec, now=clock.now(), state=state)}
 
@@ -92,6 +98,7 @@ def links(run_id: str) -> dict[str, str]:
     return {
         "self": base,
         "cancel": f"{base}/cancel",
+        "resume": f"{base}/resume",
         "results": f"{base}/results",
         "report": f"{base}/report",
         "intervals": f"{base}/intervals",
@@ -127,6 +134,7 @@ def _told(view: View, planned: Planned, spec: RunSpec, *, now: float, state: Run
         "elapsedSeconds": round(elapsed, 1),
         "devices": {"total": sum(batch.devices for batch in planned.plan.batches), **view.devices},
         "operations": {operation: _operation(view.tally, operation, elapsed) for operation in view.tally.operations()},
+        **_so_far(view.tally, spec, elapsed, state),
         "throttledShare": round((main.outcomes[Outcome.THROTTLED] / main.started) if main.started else 0.0, 4),
         "failures": list(_failures(view.tally)),
         "generator": view.generator,
@@ -134,10 +142,32 @@ def _told(view: View, planned: Planned, spec: RunSpec, *, now: float, state: Run
         "batches": {
             "planned": len(planned.plan.batches),
             "waiting": view.waiting,
-            "running": len(view.phases) if state.is_live else 0,
+            "running": len(view.phases) if state.stage in (Stage.RUNNING, Stage.DRAINING) else 0,
             "stalled": view.stalled,
+            "wave": state.wave,
+            "waves": planned.outline.waves,
         },
     }
+
+
+def _so_far(tally: Tally, spec: RunSpec, elapsed_s: float, state: RunState) -> dict[str, Any]:
+    """The verdict that the run would get now, and what speaks against it.
+
+    Only thresholds on the whole load are judged here: windows, delays and a baseline are for the watch, and the end.
+    """
+    if state.verdict is not None:
+        return {"verdictSoFar": state.verdict, "broken": []}
+    timeline = Timeline(_WHOLE_S)
+    timeline.add(0, tally)
+    whole = [t for t in spec.judged_by() if t.window_s is None and not t.delay_s and not t.expr.times_baseline]
+    judged = [judge_threshold(t, timeline, durations_s={Phase.STEADY: elapsed_s}) for t in whole]
+    broken = [found.text for found in judged if found.value is not None and not found.is_ok]
+    verdict = Verdict.FAILED if broken else Verdict.PASSED
+    if state.cancel_requested_at is not None:
+        verdict = Verdict.CANCELLED
+    elif state.stopped is not None:
+        verdict, broken = Verdict(state.stopped.verdict), [*state.stopped.reasons, *broken]
+    return {"verdictSoFar": verdict, "broken": broken}
 
 
 def _elapsed(view: View, now: float) -> float:

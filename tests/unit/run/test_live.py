@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from doubles.means import make_means, plan, renewals
@@ -52,7 +53,7 @@ def planned(spec: Mapping[str, Any] = SPEC, after_s: float = 10.0) -> Means:
 def test_planned_run_waits_for_its_batches() -> None:
     """All of them are waiting, nothing is done."""
     view = look(planned())
-    assert view["batches"] == {"planned": 2, "waiting": 2, "running": 0, "stalled": []}
+    assert view["batches"] == {"planned": 2, "waiting": 2, "running": 0, "stalled": [], "wave": 0, "waves": 1}
     assert (view["phase"], view["progress"], view["etaSeconds"], view["elapsedSeconds"]) == (None, 0.0, None, 0.0)
 
 
@@ -152,3 +153,51 @@ def test_finished_run_is_whole() -> None:
     view = json.loads(found.body)
     assert (view["progress"], view["etaSeconds"], view["batches"]["running"]) == (1.0, 0.0, 0)
     assert "Retry-After" not in found.headers
+
+
+JUDGED = {
+    **SPEC,
+    "thresholds": [
+        {"metric": "cert.issued", "expr": "p(95)<=10"},
+        {"metric": "cert.issued", "expr": "fail_rate<0.5"},
+        {"metric": "cert.issued", "expr": "p(95)<=1", "window": "10s"},
+        {"metric": "telemetry.publish", "expr": "p(95)<=1"},
+    ],
+}
+
+
+def test_verdict_so_far_is_that_of_what_was_counted() -> None:
+    """A threshold on the whole load that is broken now; windows, and what has no data yet, are left to others."""
+    means = planned(JUDGED)
+    assert (look(means)["verdictSoFar"], look(means)["broken"]) == ("passed", [])
+    report(means, 0)
+    view = look(means)
+    assert view["verdictSoFar"] == "failed"
+    assert [line.partition(":")[0] for line in view["broken"]] == ["cert.issued p(95)<=10"]
+
+
+def test_verdict_so_far_knows_why_the_run_is_stopped() -> None:
+    """By whoever, until the run has its verdict."""
+    means = planned(JUDGED)
+    state.ask_stop(means.store, "run-a", state.Stopped("aborted", ("autoStop: all failed",)), now=1.0)
+    view = look(means)
+    assert (view["verdictSoFar"], view["broken"]) == ("aborted", ["autoStop: all failed"])
+    state.ask_cancel(means.store, "run-a", now=2.0)
+    assert look(means)["verdictSoFar"] == "cancelled"
+    state.advance(
+        means.store, "run-a", state.Event.GIVEN_UP, now=3.0, change=lambda found: replace(found, verdict="error")
+    )
+    assert look(means)["verdictSoFar"] == "error"
+
+
+def test_resumed_run_is_looked_at_on_its_own_clock() -> None:
+    """What was told before it was resumed is not stalled for the time that it stood still."""
+    means = planned()
+    report(means, 0)
+    for event in (state.Event.GIVEN_UP, state.Event.RESUMED):
+        state.advance(
+            means.store, "run-a", event, now=means.clock.wall(), change=lambda found: replace(found, paused_s=3600.0)
+        )
+    means.clock.sleep(3600)
+    view = look(means)
+    assert (view["elapsedSeconds"], view["batches"]["stalled"]) == (10.0, [])
