@@ -142,7 +142,8 @@ def judge(thresholds: Sequence[Threshold], evidence: Evidence, ending: Ending) -
 
 def _nothing_measured(total: Tally, evidence: Evidence, ending: Ending) -> list[str]:
     """A run that ended by itself without its main operation measured nothing worth a verdict."""
-    if evidence.is_partial or ending.aborted or ending.cancelled or evidence.main in total.operations():
+    was_stopped = ending.aborted or ending.cancelled or ending.breached
+    if evidence.is_partial or was_stopped or evidence.main in total.operations():
         return []
     return [f"no results: {evidence.main} was never due"]
 

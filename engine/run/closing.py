@@ -38,8 +38,9 @@ def close_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
         return give_up({"why": f"it could not be planned: {broken}", **order}, means)
     if found.stage is Stage.ACCEPTED:  # there is a plan, but whoever wrote it never got to say so
         return give_up({"why": "it could not be planned", **order}, means)
+    why = order.get("why") if found.stage is Stage.RUNNING else None  # else it says itself why it ends
     found = state.advance(means.store, run_id, Event.BATCHES_DONE, now=means.clock.wall())
-    result = results.conclude_run(found, means, ending=_ending(found))
+    result = results.conclude_run(found, means, ending=_ending(found, why))
     results.write(result, means.results)
     write_merged(means.store, run_id, result.measured)
     cleans = _cleans(spec, result)
@@ -51,6 +52,9 @@ def close_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
 def give_up(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """The run ends without a judgement, and its state says why; what its batches left can still be read."""
     run_id = str(order["runId"])
+    found = state.read_state(means.store, run_id)
+    if found.attempt != int(order["attempt"]):
+        return _receipt(found)
     try:
         spec = read_spec(means.store, run_id)
         let_go(run_id, spec, means, keeps_all=_registry_keeps(spec))
@@ -69,8 +73,13 @@ def give_up(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     return _receipt(found)
 
 
-def _ending(found: RunState) -> Ending:
-    """What the run's state says of its end; by now it is merging, but it remembers how it got there."""
+def _ending(found: RunState, why: str | None) -> Ending:
+    """What the run's state says of its end; by now it is merging, but it remembers how it got there.
+
+    why is what kept it from being carried out to its end, None where nothing did.
+    """
+    if why is not None:
+        return Ending(errors=(f"attempt {found.attempt} was not carried out: {why}",))
     if found.cancel_requested_at is not None:
         return Ending(cancelled=(f"cancelled at {instant(found.cancel_requested_at)}",))
     if found.stopped is not None:

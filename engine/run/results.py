@@ -151,7 +151,7 @@ _ERRORS: Mapping[str, str] = {
 
 def _ending(gathered: Gathered, spec: RunSpec, means: Means, known: Ending) -> Ending:
     """How the run ended, with what its batches say of it; a run that was stopped need not have begun them all."""
-    forgiven = NOT_STARTED if known.cancelled or known.aborted else ""
+    forgiven = NOT_STARTED if known.cancelled or known.aborted or known.breached else ""
     failed = [o for o in gathered.outcomes if o.stop in _ERRORS and o.stop != forgiven]
     errors = [f"batch {o.batch} {_ERRORS[o.stop]}: {o.detail}" for o in failed]
     limited = [o.batch for o in gathered.outcomes if o.stop == "limit"]

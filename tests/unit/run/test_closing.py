@@ -15,7 +15,7 @@ from engine.run.claims import Claims
 from engine.run.closing import close_run, give_up
 from engine.run.home import DeviceState, Span
 from engine.run.means import Means
-from engine.run.state import Stage
+from engine.run.state import Event, Stage
 
 SPEC: dict[str, Any] = {"scenario": "cert-renewal", "devices": {"count": 4}, "execution": {"batchSize": 2}}
 WAVES: dict[str, Any] = {
@@ -178,7 +178,7 @@ def test_run_that_was_never_planned_ends_with_its_reason() -> None:
     means = make_means()
     keep_state(means, 1, 2)
     post(means, "run-0", {**SPEC, "devices": {"startIndex": 0, "count": 4}})
-    give_up({"runId": "run-0", "why": "for the test"}, means)
+    give_up({"runId": "run-0", "attempt": 1, "why": "for the test"}, means)
     post(means, "run-a", SPEC)
     assert ranges(means) == [(1, 2, "run-a", True), (4, 2, "run-a", False)]
     assert close_run({**ORDER, "why": "held by run b"}, means) == {"verdict": "error", "exitCode": 1}
@@ -243,3 +243,35 @@ def test_names_of_the_registry_have_state_where_it_keeps_them(cleanup: str, is_k
     plan(means, "run-a", spec)
     give_up({**ORDER, "why": "it could not be closed"}, means)
     assert ranges(means) == ([(0, 4, None, True)] if is_kept else [])
+
+
+def test_run_that_a_threshold_stopped_need_not_have_begun_everything() -> None:
+    """The batches of later waves never began, and that is no error of ours: the run has failed by its threshold."""
+    means = make_means()
+    plan(means, "run-a", WAVES)
+    deliver(means, "run-a", 0)
+    state.ask_stop(means.store, "run-a", state.Stopped("failed", ("cert.issued p(95)<=1: found 9 ms",)), now=1.0)
+    assert close_run(ORDER, means) == {"verdict": "failed", "exitCode": 99}
+    assert run_of(means).reasons == ("cert.issued p(95)<=1: found 9 ms",)
+
+
+def test_attempt_that_could_not_be_planned_is_an_error_that_says_why() -> None:
+    """What the attempt before it had measured is still there to be read."""
+    means = make_means()
+    plan(means, "run-a", WAVES)
+    deliver(means, "run-a", 0)
+    state.ask_cancel(means.store, "run-a", now=1.0)
+    close_run(ORDER, means)
+    state.advance(means.store, "run-a", Event.RESUMED, now=2.0)
+    assert close_run({**ORDER, "attempt": 2, "why": "held by run b"}, means)["verdict"] == "error"
+    assert run_of(means).reasons[0] == "attempt 2 was not carried out: held by run b"
+
+
+def test_run_is_given_up_by_its_own_attempt_only() -> None:
+    """Whoever is late by an attempt ends nothing."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for event in (Event.GIVEN_UP, Event.RESUMED):
+        state.advance(means.store, "run-a", event, now=1.0)
+    give_up({**ORDER, "why": "late"}, means)
+    assert run_of(means).stage is Stage.RUNNING

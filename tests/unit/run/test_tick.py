@@ -111,7 +111,7 @@ def test_firing_is_skipped_while_the_last_run_goes_on() -> None:
     means.clock.sleep(HOUR - 600)
     list(tick(means))
     assert lately(means)[0] == (Became.SKIPPED, f"run {FIRST} was running")
-    give_up({"runId": FIRST, "why": "it is over"}, means)
+    give_up({"runId": FIRST, "attempt": 1, "why": "it is over"}, means)
     plan(means, "by-hand", SPEC)
     means.clock.sleep(HOUR)
     assert starts(list(tick(means))) == ["hourly-20231115-0100"]
