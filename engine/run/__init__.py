@@ -1,5 +1,7 @@
 """One run's life: orchestration, claims, API.
 
+What the modules are about:
+
     asked          answers, access; api, resume, removal, compare_api, schedule_api; what they read: search, live
     begun          submission, planning, pool, baseline
     orchestrated   orchestration, workflow, cleaning: generators; their activities: planning, jobs, activities, watch,
