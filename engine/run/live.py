@@ -125,7 +125,7 @@ def gather(run_id: str, planned: Planned, means: Means, *, now: float, is_live: 
 
 def _told(view: View, planned: Planned, spec: RunSpec, *, now: float, state: RunState) -> dict[str, Any]:
     main = view.tally.select(SCENARIOS[spec.scenario].main)
-    elapsed = _elapsed(view, now)
+    elapsed = _elapsed(view, spec, now=now, state=state)
     share, eta = _progress(view, planned, spec, now=now, state=state)
     return {
         "phase": None if not view.phases else min(view.phases, key=_ORDER.index),
@@ -170,11 +170,12 @@ def _so_far(tally: Tally, spec: RunSpec, elapsed_s: float, state: RunState) -> d
     return {"verdictSoFar": verdict, "broken": broken}
 
 
-def _elapsed(view: View, now: float) -> float:
-    """Seconds of load so far."""
+def _elapsed(view: View, spec: RunSpec, *, now: float, state: RunState) -> float:
+    """Seconds of load so far; `once` is over when its last batch is."""
     if view.load_start is None:
         return 0.0
-    end = now if view.load_end is None else view.load_end
+    goes_on = state.is_live and spec.load.executor is Executor.ONCE
+    end = now if view.load_end is None or goes_on else view.load_end
     return max(0.0, min(now, end) - view.load_start)
 
 
@@ -189,7 +190,7 @@ def _progress(
         return 1.0, 0.0
     if view.load_start is None or (view.load_end is None and spec.load.executor is Executor.RATE_SEARCH):
         return 0.0, None
-    if view.load_end is not None:
+    if view.load_end is not None and spec.load.executor is not Executor.ONCE:
         whole = max(view.load_end - view.load_start, 1e-9)
         left = max(0.0, view.load_end - now)
         return min(1.0, 1.0 - left / whole), round(left, 1)

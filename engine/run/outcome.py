@@ -125,7 +125,6 @@ class BatchOutcome:
 def of_done(done: Done, claim: Claim, *, warnings: tuple[str, ...]) -> BatchOutcome:
     """The outcome of a batch that was driven to its end."""
     details = {
-        Stop.STORE: f"the store could not be reached: {done.store_detail}",
         Stop.INVALID_STATE: "a stored certificate was refused, and devices.onInvalid is fail",
     }
     return BatchOutcome(

@@ -144,7 +144,6 @@ _ERRORS: Mapping[str, str] = {
     LOST: "was lost",
     NOT_STARTED: "never began",
     "refused": "could not run",
-    "store-unavailable": "stopped",
     "invalid-stored-certificate": "did not begin",
 }
 

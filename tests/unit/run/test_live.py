@@ -90,6 +90,16 @@ def test_load_without_an_end_is_measured_by_devices() -> None:
     assert (view["progress"], view["etaSeconds"]) == (0.5, 10.0)
 
 
+def test_waves_are_not_over_with_their_first_batch() -> None:
+    """What has ended counts for its share, and the load goes on."""
+    means = planned(ONCE)
+    report(means, 0, load_end=4.0, tally=renewals(2).total())
+    view = look(means)
+    assert (view["progress"], view["elapsedSeconds"]) == (0.5, 10.0)
+    state.advance(means.store, "run-a", state.Event.GIVEN_UP, now=1.0)
+    assert look(means)["elapsedSeconds"] == 4.0
+
+
 def test_search_says_nothing_of_how_far_it_is() -> None:
     """Its devices renew again and again, and nobody knows when it will have found something."""
     means = planned({"scenario": "cert-throttle", "devices": {"count": 4}})

@@ -90,7 +90,6 @@ def test_result_without_a_field_is_unreadable(name: str) -> None:
     [
         (Stop.SCHEDULE, ""),
         (Stop.CANCELLED, ""),
-        (Stop.STORE, "the store could not be reached: runs/x: nobody answers"),
         (Stop.INVALID_STATE, "a stored certificate was refused, and devices.onInvalid is fail"),
     ],
 )
