@@ -166,8 +166,8 @@ def test_help_lists_every_target(clone: Path) -> None:
 
 
 def test_build_makes_the_function_package(clone: Path) -> None:
-    """dist/ has the package and what it needs; clean-build takes it away."""
+    """dist/ has the package and what it needs, and the image of workers; clean-build takes it away."""
     assert make(clone, "build").returncode == 0
-    assert {file.name for file in (clone / "dist").iterdir()} == {"function.zip", "requirements.txt"}
+    assert {file.name for file in (clone / "dist").iterdir()} == {"function.zip", "image", "requirements.txt"}
     make(clone, "clean-build")
     assert not (clone / "dist").exists()
