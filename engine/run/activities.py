@@ -3,9 +3,10 @@
 Either may happen again after it did its work: then the result is there already.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
@@ -42,24 +43,24 @@ a certificate."""
 TAKE_EVERY_S = 0.5
 DELIVER_FOR_S = 120.0
 
+AWAY_S = 120.0
+"""How long whoever is to drive waits for a store that is away: as long as a result may wait to be delivered."""
+
 
 def run_batch(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """The batch is done, by us or by whoever had it: returns only when there is a result, or the run wants none.
 
     Raises StoreUnavailable, and LaunchError when the batch stayed with somebody who never finished it.
     """
-    run_id, number = str(order["runId"]), int(order["batch"])
-    post = post_of(run_id, means)
-    if not post.is_open or post.attempt != int(order["attempt"]):
-        return {"batch": number, "stop": "not-wanted"}
-    batch, holder = read_batch(means.store, run_id, number), means.new_holder()
-    give_up = post.clock.now() + batch.deadline_s
-    while True:
-        claim = _take(post, number, holder=holder, give_up=give_up)
+    run_id, number, holder = str(order["runId"]), int(order["batch"]), means.new_holder()
+    give_up = means.clock.now() + read_batch(means.store, run_id, number).deadline_s
+    while (post := insisted(partial(post_of, run_id, means), means)).is_open and post.attempt == int(order["attempt"]):
+        claim = insisted(partial(_take, post, number, means, holder=holder, give_up=give_up), means)
         if claim is None:
             return {"batch": number, "stop": "done-before"}
-        with suppress(ClaimLost):
+        with suppress(ClaimLost):  # whoever drives it now, or nobody: it may be done, or ours again
             return drive_claimed(post, claim, means)
+    return {"batch": number, "stop": "not-wanted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +105,27 @@ def _returned(claim: Claim, claims: Claims) -> Iterator[None]:
         raise
 
 
-def _take(post: Post, number: int, *, holder: str, give_up: float) -> Claim | None:
+def insisted[Found](ask: Callable[[], Found], means: Means) -> Found:
+    """What the store says; one that is away gets AWAY_S to come back. Raises StoreUnavailable."""
+    give_up = means.clock.now() + AWAY_S
+    while True:
+        try:
+            return ask()
+        except StoreUnavailable:
+            if means.clock.now() > give_up:
+                raise
+        means.clock.sleep(TAKE_EVERY_S)
+
+
+def _take(post: Post, number: int, means: Means, *, holder: str, give_up: float) -> Claim | None:
     """The claim, None when the batch is done; waits while somebody else holds it."""
     while True:
         claim = post.claims.take(post.run_id, number, holder)
         if claim is not None or post.claims.is_done(post.run_id, number):
             return claim
-        if post.clock.now() > give_up:
+        if means.clock.now() > give_up:
             raise LaunchError(f"batch {number} of {post.run_id}", "somebody holds it and does not finish")
-        post.clock.sleep(TAKE_EVERY_S)
+        means.clock.sleep(TAKE_EVERY_S)
 
 
 def _hold(post: Post, batch: Batch, claim: Claim, means: Means) -> dict[str, Any]:
@@ -195,7 +208,7 @@ def _drive(post: Post, batch: Batch, claim: Claim, *, home: StoreHome, means: Me
     wire = means.wire(post.clock, target.profile.ca_file, target.profile.tls)
     done = drive(work, wire=wire, clock=post.clock, courier=Courier(home, post.clock, home.listen()))
     if done.stop is Stop.STORE:  # not the batch's end: whoever takes it next goes on from its checkpoint
-        raise StoreUnavailable(keys.claim_key(claim.run_id, claim.batch), done.store_detail or "the lease is over")
+        raise ClaimLost(f"batch {claim.batch} of {claim.run_id}", done.store_detail or "nobody: the lease is over")
     return of_done(done, claim, warnings=tuple(f"stored state was not used: {problem}" for problem in problems))
 
 

@@ -7,13 +7,13 @@ that was seen to live, because its claim was taken or renewed meanwhile. A holde
 and the worker takes over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from engine.errors import ClaimLost, StoreUnavailable
-from engine.run.activities import Post, drive_claimed, post_of
+from engine.run.activities import Post, drive_claimed, insisted, post_of
 from engine.run.claims import Claim, Standing
 from engine.run.means import Means
 
@@ -23,9 +23,6 @@ IDLE_S_PER_WORKER: Final = 0.002
 """How long a worker with nothing to do waits before it looks again: at least, per batch of others, and per worker that
 there may be. A thousand that look at a thousand claims twice a second are more than a storage account takes."""
 
-AWAY_S: Final = 120.0
-"""How long a worker waits for a store that is away before it ends: as long as a result may wait to be delivered."""
-
 
 def work(run_id: str, means: Means) -> list[dict[str, Any]]:
     """The receipts of the batches that this process finished, none where others have them all.
@@ -34,15 +31,15 @@ def work(run_id: str, means: Means) -> list[dict[str, Any]]:
     """
     turn, receipts = means.new_seed(), list[dict[str, Any]]()
     looked_at, first = -1, dict[int, Standing]()
-    while (post := _insisted(partial(post_of, run_id, means), means)).is_open:
+    while (post := insisted(partial(post_of, run_id, means), means)).is_open:
         if post.wave != looked_at:
             looked_at, first = post.wave, {}
             wave = _turned(post.outline.wave(post.wave), turn)
-        if claim := _insisted(partial(_take_any, post, wave, means), means):
+        if claim := insisted(partial(_take_any, post, wave, means), means):
             with suppress(ClaimLost, StoreUnavailable):  # free for anybody, at the latest when its lease is over
                 receipts.append(drive_claimed(post, claim, means))
             continue
-        left = _insisted(partial(_unfinished, post, wave), means)
+        left = insisted(partial(_unfinished, post, wave), means)
         first = {number: first.get(number, found) for number, found in left.items()}
         lives = all(found.is_held and found != first[number] for number, found in left.items())
         if lives and post.wave == post.outline.waves - 1:
@@ -50,18 +47,6 @@ def work(run_id: str, means: Means) -> list[dict[str, Any]]:
         wave = [number for number in wave if number in left]
         means.clock.sleep(max(LOOK_EVERY_S, LOOK_S_PER_BATCH * len(left), IDLE_S_PER_WORKER * post.outline.at_once))
     return receipts
-
-
-def _insisted[Found](ask: Callable[[], Found], means: Means) -> Found:
-    """What the store says; one that is away gets AWAY_S to come back. Raises StoreUnavailable."""
-    give_up = means.clock.now() + AWAY_S
-    while True:
-        try:
-            return ask()
-        except StoreUnavailable:
-            if means.clock.now() > give_up:
-                raise
-        means.clock.sleep(LOOK_EVERY_S)
 
 
 def _turned(wave: Sequence[int], by: int) -> Sequence[int]:

@@ -18,6 +18,7 @@ from engine.emulator.throttle import Quotas
 from engine.errors import Outcome
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Sample, Series
+from engine.measure.timeline import Timeline
 from unit.batch.rig import FakeHome, Stage, assert_sound, counted, make_stage, total
 
 EXECUTORS = ("once", "pacing", "max-rate", "arrivals", "stages")
@@ -83,8 +84,9 @@ def test_prepare_has_its_own_numbers_and_its_own_time():
     done = stage.run()
     assert counted(done, Operation.DPS_REGISTER, {Phase.PREPARE}) == {"ok": 4}
     assert counted(done, Operation.STATE_LOAD, {Phase.PREPARE}) == {"ok": 1}
-    phases = {series.phase for window, tally in done.timeline.windows.items() if window < 0 for series in tally.series}
-    assert phases == {Phase.PREPARE}
+    pieces = [done.timeline, *map(Timeline.decode, stage.home.pieces.values())]
+    windows = [(window, tally) for piece in pieces for window, tally in piece.windows.items()]
+    assert {series.phase for window, tally in windows if window < 0 for series in tally.series} == {Phase.PREPARE}
     assert done.durations_s[Phase.PREPARE] == pytest.approx(done.load_start)
 
 

@@ -12,10 +12,11 @@ from doubles.means import FixedSecrets, deliver, make_means, plan
 from engine.errors import NotFound, StoreError, StoreUnavailable
 from engine.ports import Store
 from engine.run import activities, jobs, keys, record, state
+from engine.run.activities import AWAY_S
 from engine.run.claims import Claims
 from engine.run.means import Means
 from engine.run.outcome import BatchOutcome
-from engine.run.worker import AWAY_S, work
+from engine.run.worker import work
 
 WAVES: dict[str, Any] = {
     "scenario": "provision",
