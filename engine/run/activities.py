@@ -3,7 +3,7 @@
 Either may happen again after it did its work: then the result is there already.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +25,7 @@ from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTRY, Executor
 from engine.plan.target import DpsTransport, Target
 from engine.run import keys, record, state
-from engine.run.claims import Claim, Claims
+from engine.run.claims import Claim, Claims, Standing
 from engine.run.files import Outline, read_batch, read_left, read_outline, read_spec
 from engine.run.home import DeviceState, Span, StoreHome
 from engine.run.means import Means, RunClock, target_of
@@ -65,17 +65,24 @@ def run_batch(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where whoever drives batches of a run stands: its outline, in which attempt and wave, its clock and claims, and
-    whether results are still wanted (a run that drains wants those of every batch)."""
+    """Where whoever drives batches of a run stands: its outline, in which attempt and wave (and since when, wall
+    seconds), its clock and claims, and whether results are still wanted (a run that drains wants those of every batch).
+    """
 
     run_id: str
     outline: Outline
     attempt: int
     wave: int
+    wave_at: float
     is_open: bool
     clock: RunClock
     zero_wall: float
     claims: Claims
+
+    def unfinished(self, numbers: Iterable[int]) -> dict[int, Standing]:
+        """How the claims of those of these batches stand that are not done in this attempt."""
+        standings = {number: self.claims.standing(self.run_id, number) for number in numbers}
+        return {number: found for number, found in standings.items() if not found.is_done}
 
 
 def post_of(run_id: str, means: Means) -> Post:
@@ -85,7 +92,7 @@ def post_of(run_id: str, means: Means) -> Post:
     clock = RunClock.at(means.clock, zero_wall)
     claims = Claims(means.store, clock, means.lease_s, attempt=found.attempt)
     is_open = found.stage in (state.Stage.RUNNING, state.Stage.DRAINING)
-    return Post(run_id, outline, found.attempt, found.wave, is_open, clock, zero_wall, claims)
+    return Post(run_id, outline, found.attempt, found.wave, found.wave_at, is_open, clock, zero_wall, claims)
 
 
 def drive_claimed(post: Post, claim: Claim, means: Means) -> dict[str, Any]:

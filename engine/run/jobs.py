@@ -50,7 +50,7 @@ def begin_wave(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
         return {"wave": number, "replicas": 0}
     launcher = _launcher(run_id, means)
     last = _last_launch(post, launcher, means)
-    if (last is not None and not last.is_over) or not _unfinished(post, post.outline.wave(number)):
+    if (last is not None and not last.is_over) or not post.unfinished(post.outline.wave(number)):
         return {"wave": number, "replicas": 0}
     return {"wave": number, "replicas": _launch(post, number, spec, means, batches=post.outline.at_once)}
 
@@ -62,13 +62,12 @@ def look_at_block(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     """
     run_id, first, count = str(order["runId"]), int(order["first"]), int(order["count"])
     post = post_of(run_id, means)
-    left = _unfinished(post, range(first, first + count))
+    left = post.unfinished(range(first, first + count))
     if not left or not post.is_open:
         return {"left": 0}
-    now, coming_s = means.clock.wall(), _launcher(run_id, means).coming_s
-    since = state.read_state(means.store, run_id).wave_at
-    launched = _last_launch(post, _launcher(run_id, means), means)
-    forsaken = [n for n, found in left.items() if _is_forsaken(found, launched, since=since, now=now - coming_s)]
+    launcher = _launcher(run_id, means)
+    launched, by = _last_launch(post, launcher, means), means.clock.wall() - launcher.coming_s
+    forsaken = [n for n, found in left.items() if _is_forsaken(found, launched, since=post.wave_at, by=by)]
     if not forsaken:
         return {"left": len(left)}
     wave, spec = first // post.outline.at_once, read_spec(means.store, run_id)
@@ -87,21 +86,16 @@ def stop_workers(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     return {"stopped": len(launches)}
 
 
-def _unfinished(post: Post, numbers: range) -> dict[int, Standing]:
-    standings = {number: post.claims.standing(post.run_id, number) for number in numbers}
-    return {number: found for number, found in standings.items() if not found.is_done}
-
-
-def _is_forsaken(found: Standing, launched: Launched | None, *, since: float, now: float) -> bool:
+def _is_forsaken(found: Standing, launched: Launched | None, *, since: float, by: float) -> bool:
     """Whether nobody drives the batch, and nobody is likely to come for it any more.
 
-    since is when its wave began, now the time by which workers would have come: wall seconds.
+    since is when its wave began, by the time since which workers would have come: wall seconds.
     """
     if found.is_held:
         return False
     if launched is None or launched.is_over:
         return True
-    return now > max(launched.at, since, found.expires_at + SKEW_S)
+    return by > max(launched.at, since, found.expires_at + SKEW_S)
 
 
 def _launch(post: Post, wave: int, spec: RunSpec, means: Means, *, batches: int) -> int:

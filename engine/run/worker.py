@@ -7,7 +7,7 @@ that was seen to live, because its claim was taken or renewed meanwhile. A holde
 and the worker takes over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -39,7 +39,7 @@ def work(run_id: str, means: Means) -> list[dict[str, Any]]:
             with suppress(ClaimLost, StoreUnavailable):  # free for anybody, at the latest when its lease is over
                 receipts.append(drive_claimed(post, claim, means))
             continue
-        left = insisted(partial(_unfinished, post, wave), means)
+        left = insisted(partial(post.unfinished, wave), means)
         first = {number: first.get(number, found) for number, found in left.items()}
         lives = all(found.is_held and found != first[number] for number, found in left.items())
         if lives and post.wave == post.outline.waves - 1:
@@ -57,8 +57,3 @@ def _turned(wave: Sequence[int], by: int) -> Sequence[int]:
 def _take_any(post: Post, wave: Sequence[int], means: Means) -> Claim | None:
     holder = means.new_holder()
     return next((claim for number in wave if (claim := post.claims.take(post.run_id, number, holder))), None)
-
-
-def _unfinished(post: Post, wave: Sequence[int]) -> Mapping[int, Standing]:
-    standings = {number: post.claims.standing(post.run_id, number) for number in wave}
-    return {number: found for number, found in standings.items() if not found.is_done}
