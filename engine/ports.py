@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.measure.sample import Sample
+from engine.measure.signal import Delivery, Signal
 from engine.protocol import http, mqtt
 
 
@@ -71,11 +71,14 @@ class Wire(Protocol):
         """Drop every connection and exchange at once and free everything."""
 
 
-class Recorder(Protocol):
-    """Where samples go."""
+class Telemetry(Protocol):
+    """Where signals leave the process. Telling neither waits nor fails. Safe to call from several threads."""
 
-    def settle(self, sample: Sample) -> None:
-        """Count one finished operation."""
+    def tell(self, signals: Sequence[Signal]) -> None:
+        """These go out as soon as they can; of too many that wait the oldest are dropped."""
+
+    def close(self, within_s: float) -> Delivery:
+        """What became of all that was told: what is not sent within that time is dropped. Again it is the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from engine.device.bundle import WrappingKey
 from engine.errors import RunRefused
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Target, Targets
-from engine.ports import Clock, Launcher, Secrets, Store, Wire
+from engine.ports import Clock, Launcher, Secrets, Store, Telemetry, Wire
 from engine.run.access import Access
 
 
@@ -21,7 +21,8 @@ class Means:
     service_tokens is the same for the service API of all provisioning services. new_run_id, new_holder and new_seed
     give what nobody had before. wrapping_key seals what devices keep. access says who may call the API. retention_days
     is how long finished runs are kept, 0 for ever.
-    launcher starts the workers of the runner job, None where that is not set up.
+    launcher starts the workers of the runner job, None where that is not set up. telemetry gives a way out for signals,
+    one for whoever asks, who closes it; None where there is nowhere to send them.
     """
 
     store: Store
@@ -47,6 +48,7 @@ class Means:
     retention_days: int = 0
     launcher: Launcher | None = None
     access: Access = Access()
+    telemetry: Callable[[], Telemetry] | None = None
 
 
 def target_of(spec: RunSpec, means: Means) -> Target:
