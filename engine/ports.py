@@ -51,12 +51,24 @@ class Store(Protocol):
         """The keys that begin with prefix, sorted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bytes that crossed the sockets of a wire."""
+
+    sent: int = 0
+    received: int = 0
+
+
 class Wire(Protocol):
     """MQTT connections over TLS and HTTP exchanges, one of each per channel; a channel is any small number the caller
     picks.
 
     Not for several threads, but for `wake`. Nothing here blocks except `wait`.
     """
+
+    @property
+    def traffic(self) -> Traffic:
+        """What crossed it so far, over all channels."""
 
     def send(self, channel: int, command: mqtt.Command | http.Command) -> None:
         """Carry out a command. What comes of it arrives as events of the channel, failures included."""

@@ -8,6 +8,7 @@ from typing import Any
 from engine.batch.checkpoint import Archived
 from engine.measure.health import Health
 from engine.measure.operation import Operation, Phase
+from engine.measure.signal import Delivery
 from engine.measure.tally import Tally, merge
 from engine.measure.timeline import Timeline
 
@@ -28,7 +29,8 @@ class Done:
 
     timeline is what was not archived, past what the archived pieces add up to. handed is how many points the roster
     handed out: the iterations' due must equal it. uncleaned is how many devices may have left something at the services
-    that was to be undone. search is what a rate search found, None for every other load.
+    that was to be undone. search is what a rate search found, None for every other load. telemetry is what became of
+    what the batch told, None where nobody listens.
     """
 
     timeline: Timeline
@@ -44,6 +46,7 @@ class Done:
     search: Mapping[str, Any] | None = None
     archived: tuple[Archived, ...] = ()
     past: Tally = field(default_factory=Tally)
+    telemetry: Delivery | None = None
 
     @property
     def total(self) -> Tally:

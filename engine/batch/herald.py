@@ -1,4 +1,5 @@
-"""Tells the outside, every few seconds, how far a batch is: progress, the windows it is judged by, checkpoints."""
+"""Tells the outside, every few seconds, how far a batch is: progress, the windows it is judged by, checkpoints, and
+telemetry where somebody takes it."""
 
 import math
 
@@ -6,14 +7,20 @@ from engine.batch import checkpoint
 from engine.batch.checkpoint import Archived
 from engine.batch.courier import Courier
 from engine.batch.course import Course
+from engine.batch.done import Stop
 from engine.batch.fleet import Fleet
 from engine.batch.ledger import Ledger
 from engine.batch.lookout import Lookout
 from engine.batch.monitor import Monitor
 from engine.batch.progress import Progress
 from engine.batch.rosters.roster import Roster
+from engine.batch.teller import Teller
 from engine.batch.windows import Windows
 from engine.batch.work import Work
+from engine.measure.evaluation import judged_phases
+from engine.measure.operation import Operation
+from engine.measure.signal import Delivery
+from engine.ports import Wire
 
 REPORT_S = 1.0
 WINDOWS_S = 5.0
@@ -24,9 +31,18 @@ class Herald:
     """Once a turn `tell` does what is due by then; next_at is when it wants to be asked at the latest."""
 
     def __init__(
-        self, work: Work, course: Course, *, courier: Courier, ledger: Ledger, fleet: Fleet, monitor: Monitor
+        self,
+        work: Work,
+        course: Course,
+        *,
+        courier: Courier,
+        ledger: Ledger,
+        fleet: Fleet,
+        monitor: Monitor,
+        wire: Wire,
+        teller: Teller | None,
     ) -> None:
-        self._course, self._courier = course, courier
+        self._course, self._courier, self._wire, self._teller = course, courier, wire, teller
         self._ledger, self._fleet, self._monitor = ledger, fleet, monitor
         resume = work.resume
         self._resumes = resume is not None
@@ -36,11 +52,15 @@ class Herald:
         self._origin = 0.0
         self._next_report = course.began
         self._next_windows = self._next_checkpoint = math.inf
+        if teller is not None:
+            ledger.listeners.append(teller.hear)
+            teller.begin(course.began)
 
     @property
     def next_at(self) -> float:
         """When something is to be told."""
-        return min(self._next_report, self._next_windows, self._next_checkpoint)
+        telling = self._teller.next_at if self._teller else math.inf
+        return min(self._next_report, self._next_windows, self._next_checkpoint, telling)
 
     @property
     def archived(self) -> tuple[Archived, ...]:
@@ -69,6 +89,8 @@ class Herald:
         if now >= self._next_checkpoint:
             self._next_checkpoint = now + CHECKPOINT_S
             self._save(now)
+        if self._teller is not None and now >= self._teller.next_at:
+            self._tell(self._teller, now)
 
     def stop(self, now: float) -> None:
         """The load ends before its time: a last checkpoint says how it stood, for a later attempt to go on from."""
@@ -81,6 +103,16 @@ class Herald:
         if self._next_windows < math.inf:
             self._next_windows = math.inf
             self._show(now, is_over=True)
+
+    def farewell(self, now: float, stop: Stop, main: Operation) -> Delivery | None:
+        """All that is left to tell is told; what became of it, None where nobody listens. Waits a while for that, and
+        meanwhile the courier keeps the claim."""
+        if self._teller is None:
+            return None
+        self._tell(self._teller, now)
+        total = self._ledger.total
+        counts = total.select(main, judged_phases(total.series, main))
+        return self._teller.end(now, stop, counts, duration_s=now - self._course.began)
 
     def report(self, now: float) -> None:
         """How far the batch is."""
@@ -113,6 +145,15 @@ class Herald:
                 durations_s=self._course.durations(now),
                 is_over=is_over,
             ).encode()
+        )
+
+    def _tell(self, teller: Teller, now: float) -> None:
+        teller.tell(
+            now,
+            in_flight=self._fleet.busy,
+            devices=+self._fleet.doing,
+            health=self._monitor.records,
+            traffic=self._wire.traffic,
         )
 
     def _save(self, now: float) -> None:

@@ -27,6 +27,7 @@ from engine.batch.monitor import Monitor
 from engine.batch.rosters.arrivals import Arrivals
 from engine.batch.rosters.roster import Drop, Go, Roster
 from engine.batch.rosters.search import RateSearch
+from engine.batch.teller import Teller
 from engine.batch.work import Work
 from engine.device.budget import Budget
 from engine.device.identity import Device
@@ -35,6 +36,7 @@ from engine.device.session import Session
 from engine.device.start import Start
 from engine.measure.operation import DropReason, Operation, Phase
 from engine.measure.sample import Series
+from engine.measure.signal import Delivery
 from engine.measure.timeline import Timeline
 from engine.ports import Clock, Wire
 from engine.protocol import mqtt
@@ -48,20 +50,23 @@ CLEAN_WITHIN_S = 240.0
 CLOSE_WITHIN_S = 2.0
 
 
-def run_batch(work: Work, *, wire: Wire, clock: Clock, courier: Courier) -> Done:
+def run_batch(work: Work, *, wire: Wire, clock: Clock, courier: Courier, teller: Teller | None = None) -> Done:
     """Drive the batch to its end. Raises ClaimLost when somebody else holds it; then nothing of it counts."""
-    runner = _Runner(work, wire=wire, clock=clock, courier=courier)
+    runner = _Runner(work, wire=wire, clock=clock, courier=courier, teller=teller)
     courier.start(wire.wake)
     try:
         runner.run()
     finally:
         courier.close()
         wire.close()
+        if teller is not None:
+            teller.close()
     return runner.done()
 
 
 class _Runner:
-    def __init__(self, work: Work, *, wire: Wire, clock: Clock, courier: Courier) -> None:
+    def __init__(self, work: Work, *, wire: Wire, clock: Clock, courier: Courier, teller: Teller | None) -> None:
+        self._delivery: Delivery | None = None
         self._work, self._wire, self._clock, self._courier = work, wire, clock, courier
         self._sessions = [
             Session(Device(work.setup, s.device_id, index=s.index, ordinal=s.ordinal, bundle=s.bundle), clock.now)
@@ -86,7 +91,14 @@ class _Runner:
             is_ready=work.scenario.is_ready,
         )
         self._herald = Herald(
-            work, self._course, courier=courier, ledger=self._ledger, fleet=self._fleet, monitor=self._monitor
+            work,
+            self._course,
+            courier=courier,
+            ledger=self._ledger,
+            fleet=self._fleet,
+            monitor=self._monitor,
+            wire=wire,
+            teller=teller,
         )
         self._ended = math.inf
 
@@ -105,6 +117,8 @@ class _Runner:
         self._ended = self._clock.now()
         self._herald.end(self._ended)
         self._monitor.close(self._ended, self._course.phase)
+        stop = self._stop = self._stop or Stop.SCHEDULE
+        self._delivery = self._herald.farewell(self._ended, stop, self._work.scenario.main)
 
     def done(self) -> Done:
         """What it measured, once it has run and the courier has carried everything."""
@@ -123,6 +137,7 @@ class _Runner:
             store_failures=self._courier.trouble.failures,
             store_detail=self._courier.trouble.detail,
             search=self._roster.findings() if isinstance(self._roster, RateSearch) else None,
+            telemetry=self._delivery,
         )
 
     # -- phases --------------------------------------------------------------------------------------------

@@ -314,7 +314,7 @@ class Session:
                 outcome,
                 failure.code if failure else code,
                 failure.detail if failure else "",
-                self.device.device_id if failure else "",
+                self.device.device_id,
                 parts,
             )
         )

@@ -100,6 +100,10 @@ class Histogram:
         """The largest duration in seconds, None while empty."""
         return self.max_ns / NS_PER_S if self.count else None
 
+    def buckets(self) -> list[tuple[int, int]]:
+        """Every bucket that holds something and how much, by index."""
+        return sorted(self._buckets.items())
+
     def pack(self) -> list[int]:
         """Integers that hold all of it: sum, min, max, then bucket and count in turn.
 

@@ -28,8 +28,8 @@ class Sample:
 
     began is None for a `dropped` start. ended is when it settled: the answer, or the moment it was given up.
     A sample has latencies only when has_latency: `lost`, `timeout`, `cancelled` and `dropped` ended without an answer.
-    code is the service's number, or the DropReason of a dropped start. device is the device id: it appears in
-    failure samples only, never in a series.
+    code is the service's number, or the DropReason of a dropped start. device is the device id: it is kept with failure
+    samples and shown in exemplary spans, never counted by.
     """
 
     series: Series

@@ -13,6 +13,8 @@ from engine.batch.checkpoint import Checkpoint, CheckpointUnreadable
 from engine.batch.courier import Courier
 from engine.batch.done import Stop
 from engine.batch.runner import run_batch as drive
+from engine.batch.teller import Holding, Teller
+from engine.batch.telling import Source
 from engine.device.bundle import Bundle
 from engine.device.catalog import SCENARIOS
 from engine.errors import ClaimLost, LaunchError, Outcome, RunRefused, SettingsError, StoreError, StoreUnavailable
@@ -213,10 +215,25 @@ def _drive(post: Post, batch: Batch, claim: Claim, *, home: StoreHome, means: Me
     resume = _resume(claim, means)
     work = make_work(spec, batch, target=target, setup=setup, bundles=bundles, loaded=loaded, resume=resume)
     wire = means.wire(post.clock, target.profile.ca_file, target.profile.tls)
-    done = drive(work, wire=wire, clock=post.clock, courier=Courier(home, post.clock, home.listen()))
+    courier = Courier(home, post.clock, home.listen())
+    teller = _teller(post, batch, claim, means=means, spec=spec)
+    done = drive(work, wire=wire, clock=post.clock, courier=courier, teller=teller)
     if done.stop is Stop.STORE:  # not the batch's end: whoever takes it next goes on from its checkpoint
         raise ClaimLost(f"batch {claim.batch} of {claim.run_id}", done.store_detail or "nobody: the lease is over")
     return of_done(done, claim, warnings=tuple(f"stored state was not used: {problem}" for problem in problems))
+
+
+def _teller(post: Post, batch: Batch, claim: Claim, *, means: Means, spec: RunSpec) -> Teller | None:
+    """Who tells what the batch measures, None where nobody listens."""
+    if means.telemetry is None:
+        return None
+    return Teller(
+        means.telemetry(),
+        Source(post.run_id, spec.scenario, str(batch.index)),
+        Holding(claim.holder, claim.token, claim.attempt, batch.devices),
+        zero_wall=post.zero_wall,
+        interval_s=spec.results.interval_s,
+    )
 
 
 def _load(home: StoreHome, clock: RunClock) -> tuple[Mapping[str, Bundle], tuple[Sample, ...], Sequence[str]]:

@@ -11,7 +11,7 @@ from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTRY
 from engine.report.results import RunResult
 from engine.report.units import instant
-from engine.run import gather, results, state
+from engine.run import bulletin, gather, results, state
 from engine.run.files import read_outline, read_spec
 from engine.run.means import Means
 from engine.run.merged import write_merged
@@ -62,15 +62,15 @@ def give_up(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
         raise
     except StoreError:
         pass  # nobody knows which names it held: they are free when their time is over
-    reasons = (f"the run was given up: {order['why']}",)
-    found = state.advance(
-        means.store,
-        run_id,
-        Event.GIVEN_UP,
-        now=means.clock.wall(),
-        change=lambda s: s if s.verdict else replace(s, verdict=Verdict.ERROR, reasons=reasons),
-    )
-    return _receipt(found)
+    reasons, now = (f"the run was given up: {order['why']}",), means.clock.wall()
+
+    def given_up(found: RunState) -> RunState:
+        return found if found.verdict else replace(found, verdict=Verdict.ERROR, reasons=reasons)
+
+    if found.is_live:
+        ended = replace(given_up(found), stage=Stage.FINISHED)
+        bulletin.tell(means, [bulletin.run_given_up(ended, EXIT_CODES[Verdict.ERROR], at=now)])
+    return _receipt(state.advance(means.store, run_id, Event.GIVEN_UP, now=now, change=given_up))
 
 
 def _ending(found: RunState, why: str | None) -> Ending:
@@ -112,6 +112,8 @@ def _finish(result: RunResult, means: Means, *, cleans: bool) -> dict[str, Any]:
         return state.with_batches(found, done=len(batches) - lost - never, lost=lost)
 
     run_id, now = result.facts.run_id, means.clock.wall()
+    ended = replace(closed(state.read_state(means.store, run_id)), stage=Stage.FINISHED)
+    bulletin.tell(means, [bulletin.run_finished(ended, result)])
     return _receipt(state.advance(means.store, run_id, Event.CLOSED, now=now, change=closed))
 
 

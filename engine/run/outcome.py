@@ -10,11 +10,12 @@ from engine.batch.checkpoint import Archived, pack_archived, unpack_archived
 from engine.batch.done import Done, Stop
 from engine.measure.health import Health, decode_health, encode_health
 from engine.measure.operation import Phase
+from engine.measure.signal import Delivery
 from engine.measure.tally import Tally, merge
 from engine.measure.timeline import Timeline
 from engine.run.claims import Claim
 
-OUTCOME_VERSION = 2
+OUTCOME_VERSION = 3
 
 
 class OutcomeUnreadable(ValueError):
@@ -28,7 +29,8 @@ class BatchOutcome:
 
     detail explains a stop that was not the schedule's end. handed is how many iterations were due by the schedule.
     timeline is what was not archived while the batch ran, past what the archived pieces add up to.
-    load_start is run time, None where the load never began. attempt is the run's when the batch was driven.
+    load_start is run time, None where the load never began. attempt is the run's when the batch was driven. telemetry
+    is what became of what its last holder told, None where nobody listened.
     """
 
     batch: int
@@ -50,6 +52,7 @@ class BatchOutcome:
     attempt: int = 1
     archived: tuple[Archived, ...] = ()
     past: Tally | None = None
+    telemetry: Delivery | None = None
 
     @property
     def total(self) -> Tally:
@@ -86,6 +89,7 @@ class BatchOutcome:
                 "attempt": self.attempt,
                 "archived": pack_archived(self.archived),
                 "past": base64.b64encode(self.past.encode()).decode() if self.past else "",
+                "telemetry": self.telemetry.figures() if self.telemetry else None,
             },
             separators=(",", ":"),
         ).encode()
@@ -117,6 +121,7 @@ class BatchOutcome:
                 attempt=int(found["attempt"]),
                 archived=unpack_archived(found["archived"]),
                 past=Tally.decode(base64.b64decode(found["past"], validate=True)) if found["past"] else None,
+                telemetry=Delivery(**found["telemetry"]) if found["telemetry"] else None,
             )
         except (KeyError, TypeError, ValueError) as broken:
             raise OutcomeUnreadable("a stored body that is not a batch's result") from broken
@@ -147,4 +152,5 @@ def of_done(done: Done, claim: Claim, *, warnings: tuple[str, ...]) -> BatchOutc
         attempt=claim.attempt,
         archived=done.archived,
         past=done.past,
+        telemetry=done.telemetry,
     )

@@ -9,7 +9,7 @@ from engine.plan.batches import plan_run as share_out
 from engine.plan.spec.execution import Runner
 from engine.plan.spec.runner import runner_of
 from engine.plan.spec.runspec import RunSpec
-from engine.run import resume, state
+from engine.run import bulletin, resume, state
 from engine.run.files import Outline, read_plan, read_spec, write_plan
 from engine.run.means import Means, target_of
 from engine.run.submission import hold
@@ -38,7 +38,7 @@ def plan_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     patience_s = spec.load.graceful_stop_s + means.lease_s + 60.0
     deadline_s = sum(max(planned.plan.batches[index].deadline_s for index in wave) for wave in planned.plan.waves)
     hold(run_id, spec, means, for_s=deadline_s + patience_s)
-    state.advance(
+    begun = state.advance(
         means.store,
         run_id,
         state.Event.PLANNED,
@@ -48,6 +48,8 @@ def plan_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
             state.with_batches(found, planned=outline.batches), deadline_at=now + deadline_s + patience_s
         ),
     )
+    devices = sum(batch.devices for batch in planned.plan.batches)
+    bulletin.tell(means, [bulletin.run_started(begun, devices=devices, batches=outline.batches, at=now)])
     return {
         "refused": "",
         "batches": outline.batches,

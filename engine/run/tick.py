@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.errors import HarnessError, NotFound
-from engine.run import api, overdue, retention, schedules, state
+from engine.run import api, bulletin, overdue, retention, schedules, state
 from engine.run.answers import Answer, Request, answer, refusal
 from engine.run.keys import RECENT
 from engine.run.means import Means
@@ -66,6 +66,7 @@ def _fire(name: str, means: Means) -> Iterator[Answer]:
             if found.status in _TRY_LATER:
                 return
             firing = _came_to(held, at, found)
+        bulletin.tell(means, [bulletin.fired(held, firing)])
         if not schedules.note(means.store, held, firing):
             return
         held = held.with_firing(firing)
