@@ -16,9 +16,11 @@ from doubles.clock import VirtualClock
 from doubles.exchanges import HOP_S, TCP_S, TLS_S, Exchanges, belongs_together
 from engine.emulator import packet
 from engine.emulator.broker import Action, Close, Send
+from engine.emulator.mqtt import encode
 from engine.emulator.packet import Packet
 from engine.emulator.service import Service
 from engine.errors import Failure, LocalProtocolError, Outcome
+from engine.ports import Traffic
 from engine.protocol import http, mqtt
 from engine.protocol.status import outcome_of_connack
 
@@ -59,6 +61,7 @@ class Loopback:
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
         self._events: list[tuple[int, mqtt.Event | http.Event]] = []
         self._is_woken = False
+        self._sent = self._received = 0
         self._zero_wall = clock.wall() - clock.now()
 
     @property
@@ -67,6 +70,11 @@ class Loopback:
         return len(self._links)
 
     # The port.
+
+    @property
+    def traffic(self) -> Traffic:
+        """No bytes are made here."""
+        return Traffic()
 
     def send(self, channel: int, command: mqtt.Command | http.Command) -> None:
         """Carry out a command. Raises LocalProtocolError on one that makes no sense now."""
@@ -94,6 +102,7 @@ class Loopback:
                 if link is not None and not link.is_leaving:
                     self._leave(link)
             case http.Request():
+                self._sent += len(command.body)
                 self._exchanges.begin(channel, command)
             case http.Abandon():
                 self._exchanges.abandon(channel)
@@ -152,6 +161,8 @@ class Loopback:
 
     def tell(self, channel: int, event: http.Event) -> None:
         """Something happened on a channel, now."""
+        if isinstance(event, http.Responded):
+            self._received += len(event.response.body)
         self._events.append((channel, event))
 
     # Time.
@@ -239,6 +250,7 @@ class Loopback:
     def _tell(self, link: _Link, sent: Packet) -> None:
         conn = link.conn
         assert conn is not None
+        self._sent += len(encode(sent))
         self.after(HOP_S, lambda: self._carry_out(self.service.receive(conn, sent, self.wall())))
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
@@ -257,6 +269,7 @@ class Loopback:
 
     def _hear(self, link: _Link, heard: Packet) -> None:
         now, channel = self.clock.now(), link.channel
+        self._received += len(encode(heard))
         match heard:
             case packet.Connack(return_code=0):
                 link.is_up = True

@@ -19,6 +19,7 @@ from engine.batch.rosters.pacing import Pacing
 from engine.batch.rosters.roster import Roster, Shape
 from engine.batch.rosters.search import RateSearch, Search
 from engine.batch.runner import run_batch
+from engine.batch.teller import Teller
 from engine.batch.windows import Windows
 from engine.batch.work import MakeRoster, Seat, Work
 from engine.device.bundle import Bundle
@@ -98,6 +99,7 @@ class Stage:
     world: World
     home: FakeHome
     work: Work
+    teller: Teller | None = None
 
     @property
     def wire(self) -> Loopback:
@@ -114,7 +116,7 @@ class Stage:
     def run(self) -> Done:
         """Drive the batch to its end."""
         courier = InlineCourier(self.home, self.wire, self.home.word)
-        return run_batch(self.work, wire=self.wire, clock=self.world.clock, courier=courier)
+        return run_batch(self.work, wire=self.wire, clock=self.world.clock, courier=courier, teller=self.teller)
 
 
 def make_roster(
