@@ -99,7 +99,7 @@ def test_firing_says_what_became_of_it():
     assert fired["good"].items() >= {"status": "started", "runId": run_id, "reason": ""}.items()
     assert fired["good"]["id"] == f"{run_id}/fired"
     assert fired["bad"].items() >= {"status": "refused", "runId": ""}.items()
-    assert "gone" in fired["bad"]["reason"]
+    assert fired["bad"]["reason"] == "spec-invalid: /target: no such target profile"
 
 
 def test_scheduled_run_names_its_schedule():
