@@ -35,6 +35,9 @@ _JOB_ID: Final = (
 )
 """Source: Azure, "Naming rules and restrictions for Azure resources": resourceGroups; Container Apps jobs."""
 
+_LOOPBACK: Final = r"(?:127(?:\.[0-9]{1,3}){3}|\[::1\]|localhost)"
+_INGESTION: Final = rf"(?i:https://[^\s/?#@]+|http://{_LOOPBACK}(?::[0-9]{{1,5}})?)/?"
+
 _AUTH: Final = ("key", "entra")
 _PRINCIPAL: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -49,7 +52,8 @@ class Settings:
     worker processes on this machine, "" where there may be none; batch_job the resource id of the Container Apps job
     that runs them in Azure, "" where there is none; not both. state_key_old is the state key before, which may still
     open what it wrapped, b"" where there is none. api_auth is key or entra; allowed_principals empty means everybody of
-    the tenant.
+    the tenant. appinsights_connection_string says where telemetry goes, "" where it stays; appinsights_auth is key, or
+    entra where a managed identity's token goes with it, that of appinsights_client_id if there is one.
     """
 
     state_key: bytes = field(repr=False)
@@ -81,13 +85,22 @@ class Settings:
     azure_client_id: str = ""
     api_auth: str = "key"
     allowed_principals: tuple[str, ...] = ()
+    appinsights_connection_string: str = field(default="", repr=False)
+    appinsights_auth: str = "key"
+    appinsights_client_id: str = ""
     is_in_azure: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """The settings of an environment. Raises SettingsError with every variable that is missing or wrong."""
         reader = _Reader(environ)
-        fields = {**_storage(reader), **_targets(reader), **_running(reader), **_access(reader)}
+        fields = {
+            **_storage(reader),
+            **_targets(reader),
+            **_running(reader),
+            **_access(reader),
+            **_telemetry(reader),
+        }
         if reader.problems:
             raise SettingsError(reader.problems)
         return cls(**fields)
@@ -180,6 +193,31 @@ def _access(reader: "_Reader") -> dict[str, Any]:
         # Nobody else takes away the headers that name a principal: whoever likes could send them.
         reader.problems["API_AUTH"] = "entra needs App Service authentication, and WEBSITE_AUTH_ENABLED is not True"
     return {"api_auth": found, "allowed_principals": reader.principals("ALLOWED_PRINCIPALS")}
+
+
+def _telemetry(reader: "_Reader") -> dict[str, Any]:
+    """Where telemetry goes, and as whom.
+
+    Source: Azure Monitor, "Connection strings in Application Insights"; "Microsoft Entra authentication for
+    Application Insights": APPLICATIONINSIGHTS_AUTHENTICATION_STRING.
+    """
+    where, how = "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"
+    text = reader.text(where)
+    parts = reader.pairs(where)
+    if text and not re.fullmatch(_PRINCIPAL, parts.get("instrumentationkey", "")):
+        reader.problems[where] = "expected InstrumentationKey=..., an id in lower case, and IngestionEndpoint=..."
+    elif text and not re.fullmatch(_INGESTION, parts.get("ingestionendpoint", "")):
+        reader.problems[where] = "expected an IngestionEndpoint with https, or with http on loopback"
+    auth = reader.pairs(how)
+    client_id = auth.get("clientid", "").lower()
+    is_entra = auth.get("authorization", "").lower() == "aad"
+    if reader.text(how) and (not is_entra or (client_id and not re.fullmatch(_PRINCIPAL, client_id))):
+        reader.problems[how] = "expected Authorization=AAD, and ClientId=... with an id where one is meant"
+    return {
+        "appinsights_connection_string": text,
+        "appinsights_auth": "entra" if is_entra else "key",
+        "appinsights_client_id": client_id,
+    }
 
 
 class _Reader:
@@ -284,6 +322,11 @@ class _Reader:
         if wrong := [host for host in hosts if not re.fullmatch(_HOST, host)]:
             self.problems[name] = f"expected host names, alone or after a leading *., found {', '.join(wrong)}"
         return hosts
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """Values by name in lower case, of `Name=value;Name=value`; {} where it is something else."""
+        parts = [part.split("=") for part in self.text(name).split(";")]
+        return {pair[0].strip().lower(): pair[1].strip() for pair in parts} if all(len(p) == 2 for p in parts) else {}
 
     def json(self, name: str) -> str:
         """The text of a JSON object, "" when it is missing."""

@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -30,11 +31,15 @@ from engine.adapters.jobs.launcher import ContainerAppsLauncher
 from engine.adapters.net.wire import EpollWire
 from engine.adapters.processes import LocalLauncher
 from engine.adapters.secrets import EnvironmentSecrets
+from engine.adapters.telemetry.ingestion import Ingestion
+from engine.adapters.telemetry.logs import lines_told, tell_lines
+from engine.adapters.telemetry.outbox import Outbox
+from engine.adapters.telemetry.source import source_of
 from engine.adapters.tokens import TokenKeeper
 from engine.device.bundle import WrappingKey
 from engine.errors import HarnessError, LaunchError, Problem, SettingsError, SpecError
 from engine.plan.target import ENV, LOCAL, LOCAL_SECRET, Target, Targets, env_profile, parse_targets
-from engine.ports import Clock, Launcher, Secrets, Store, Wire
+from engine.ports import Clock, Launcher, Secrets, Store, Telemetry, Wire
 from engine.protocol import adr, dps_service
 from engine.run import answers, workflow
 from engine.run import tick as ticking
@@ -46,6 +51,9 @@ from engine.settings import Settings
 type Orchestrator = Callable[[Orchestration, Mapping[str, Any]], Ask]
 
 SEED_BITS = 53
+
+APP_ROLE, WORKER_ROLE = "app", "worker"
+"""What a process is called in telemetry."""
 
 ROOT = Path(__file__).resolve().parents[1]
 """Where the package is found."""
@@ -60,10 +68,13 @@ _log = logging.getLogger("certfleet")
 
 
 @cache
-def means() -> Means:
-    """What this process works with. Raises SettingsError naming every variable that is missing or wrong."""
+def means(role: str = APP_ROLE) -> Means:
+    """What this process works with, under the name it has in telemetry: ask with the same one everywhere.
+
+    Raises SettingsError naming every variable that is missing or wrong.
+    """
     try:
-        return make_means(Settings.from_env(os.environ), os.environ)
+        return make_means(Settings.from_env(os.environ), os.environ, role)
     except SettingsError as wrong:
         _tell_once(str(wrong))
         raise
@@ -75,8 +86,8 @@ def _tell_once(text: str) -> None:
     _log.error("the settings are missing or wrong: %s", text)
 
 
-def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
-    """The means that these settings describe."""
+def make_means(settings: Settings, environ: Mapping[str, str], role: str = APP_ROLE) -> Means:
+    """The means that these settings describe. role is APP_ROLE or WORKER_ROLE."""
     targets = make_targets(settings)
     clock = SystemClock()
     vault = EnvironmentSecrets(environ, base64=_secret_variables(targets))
@@ -106,6 +117,7 @@ def make_means(settings: Settings, environ: Mapping[str, str]) -> Means:
         new_holder=_new_holder,
         new_seed=lambda: secrets.randbits(SEED_BITS),
         access=_access(settings),
+        telemetry=_telemetry(settings, environ, role),
     )
 
 
@@ -131,6 +143,21 @@ def auth_level(environ: Mapping[str, str]) -> func.AuthLevel:
     except SettingsError:
         is_entra = False
     return func.AuthLevel.ANONYMOUS if is_entra else func.AuthLevel.FUNCTION
+
+
+def tell_warnings(environ: Mapping[str, str]) -> None:
+    """Warnings of this process are telemetry from now on, where there is any: its host no longer forwards them."""
+    try:
+        is_told = bool(Settings.from_env(environ).appinsights_connection_string)
+    except SettingsError:
+        return
+    if is_told:
+        tell_lines(lambda: _way_out(means()), {"runId": "", "scenario": ""})
+
+
+def warnings_told(run_id: str) -> AbstractContextManager[None]:
+    """Inside the block warnings of this worker are telemetry, where there is any; at its end they are sent."""
+    return lines_told(lambda: _way_out(means(WORKER_ROLE)), {"runId": run_id, "scenario": ""})
 
 
 async def answer(
@@ -208,6 +235,20 @@ def _launcher(settings: Settings, environ: Mapping[str, str], store: Store, cloc
         return None
     logs = Path(settings.local_workers)
     return LocalLauncher(store, clock, command=WORKER, environ=environ, folder=ROOT, logs=logs)
+
+
+def _telemetry(settings: Settings, environ: Mapping[str, str], role: str) -> Callable[[], Telemetry] | None:
+    """What makes ways out for signals, which share connections; None where telemetry is off."""
+    if not settings.appinsights_connection_string:
+        return None
+    own = replace(settings, azure_client_id=settings.appinsights_client_id or settings.azure_client_id)
+    credential = _credential(own) if settings.appinsights_auth == "entra" else None
+    found = Ingestion(settings.appinsights_connection_string, source_of(role, environ), credential=credential)
+    return lambda: Outbox(found.opened())  # opened by whoever asks, and not in the middle of a load
+
+
+def _way_out(found: Means) -> Telemetry | None:
+    return found.telemetry() if found.telemetry is not None else None
 
 
 def _credential(settings: Settings) -> ManagedIdentityCredential | DefaultAzureCredential:

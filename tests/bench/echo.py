@@ -6,7 +6,7 @@ What a batch costs over it is what sessions, loop, courier and accounting cost, 
 import threading
 from collections.abc import Sequence
 
-from engine.ports import Clock
+from engine.ports import Clock, Traffic
 from engine.protocol import credentials, mqtt
 
 CHAIN = tuple(bytes([n]) * 430 for n in range(3))
@@ -22,6 +22,11 @@ class EchoWire:
         self._bell = threading.Event()
         self._accepted = credentials.accepted_payload("correlation", "2099-12-31T23:59:59Z")
         self._issued = credentials.issued_payload("correlation", CHAIN)
+
+    @property
+    def traffic(self) -> Traffic:
+        """None: nothing is written anywhere."""
+        return Traffic()
 
     def send(self, channel: int, command: mqtt.Command) -> None:
         """See Wire."""

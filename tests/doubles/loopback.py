@@ -16,7 +16,6 @@ from doubles.clock import VirtualClock
 from doubles.exchanges import HOP_S, TCP_S, TLS_S, Exchanges, belongs_together
 from engine.emulator import packet
 from engine.emulator.broker import Action, Close, Send
-from engine.emulator.mqtt import encode
 from engine.emulator.packet import Packet
 from engine.emulator.service import Service
 from engine.errors import Failure, LocalProtocolError, Outcome
@@ -61,7 +60,6 @@ class Loopback:
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
         self._events: list[tuple[int, mqtt.Event | http.Event]] = []
         self._is_woken = False
-        self._sent = self._received = 0
         self._zero_wall = clock.wall() - clock.now()
 
     @property
@@ -102,7 +100,6 @@ class Loopback:
                 if link is not None and not link.is_leaving:
                     self._leave(link)
             case http.Request():
-                self._sent += len(command.body)
                 self._exchanges.begin(channel, command)
             case http.Abandon():
                 self._exchanges.abandon(channel)
@@ -161,8 +158,6 @@ class Loopback:
 
     def tell(self, channel: int, event: http.Event) -> None:
         """Something happened on a channel, now."""
-        if isinstance(event, http.Responded):
-            self._received += len(event.response.body)
         self._events.append((channel, event))
 
     # Time.
@@ -250,7 +245,6 @@ class Loopback:
     def _tell(self, link: _Link, sent: Packet) -> None:
         conn = link.conn
         assert conn is not None
-        self._sent += len(encode(sent))
         self.after(HOP_S, lambda: self._carry_out(self.service.receive(conn, sent, self.wall())))
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
@@ -269,7 +263,6 @@ class Loopback:
 
     def _hear(self, link: _Link, heard: Packet) -> None:
         now, channel = self.clock.now(), link.channel
-        self._received += len(encode(heard))
         match heard:
             case packet.Connack(return_code=0):
                 link.is_up = True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.client import Api
+from engine.cli.environment import TELEMETRY
 from engine.cli.station import Order, Station, open_station
 
 PATIENCE_S = 180.0
@@ -58,8 +59,11 @@ class Stage:
 
 @contextmanager
 def open_stage(directory: Path, **options: Any) -> Iterator[Stage]:
-    """The services with their state in a directory; options are those of `Order`, and environ adds to ours."""
-    environ = {**os.environ, "CLAIM_LEASE": "5s", **options.pop("environ", {})}
+    """The services with their state in a directory; options are those of `Order`, and environ adds to ours.
+
+    Telemetry goes nowhere but to this machine, unless environ has another place for it.
+    """
+    environ = {**os.environ, TELEMETRY: "", "CLAIM_LEASE": "5s", **options.pop("environ", {})}
     with open_station(Order(directory, **options), environ, lambda _line: None) as station:
         ready = [child.ready() for child in station.children if child.name == "the emulator"]
         yield Stage(station, Api(station.url), str(ready[0]["control"]) if ready else "")

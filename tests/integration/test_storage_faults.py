@@ -17,7 +17,7 @@ from engine.adapters.clock import SystemClock
 from engine.adapters.memory import MemoryStore
 from engine.adapters.net.wire import EpollWire
 from engine.measure.operation import Operation
-from engine.ports import Clock, Store, Wire
+from engine.ports import Clock, Store, Traffic, Wire
 from engine.protocol import mqtt
 from engine.run import activities, api, keys, record, state
 from engine.run.answers import Request, answer
@@ -40,6 +40,11 @@ class WatchedWire:
 
     def __init__(self, wire: Wire, closed: Callable[[], None]) -> None:
         self._wire, self._closed = wire, closed
+
+    @property
+    def traffic(self) -> Traffic:
+        """See Wire."""
+        return self._wire.traffic
 
     def send(self, channel: int, command: mqtt.Command) -> None:
         """See Wire."""

@@ -13,6 +13,8 @@ STATE_KEY = base64.b64encode(bytes(range(64))).decode()
 GROUP_KEY = base64.b64encode(b"group key").decode()
 OLD_KEY = base64.b64encode(bytes(64)).decode()
 PRINCIPAL = "0f4ab1c2-0000-4000-8000-00000000000f"
+INGESTION = "InstrumentationKey=0f4ab1c2-0000-4000-8000-0000000000aa;IngestionEndpoint="
+CONNECTION, AUTHENTICATION = "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"
 LEAST = {"STATE_KEY": STATE_KEY, "LOCAL_STORE": "/var/state"}
 AZURE = {
     "STATE_KEY": STATE_KEY,
@@ -79,6 +81,8 @@ def test_settings_read_every_variable():
         "API_AUTH": "Entra",
         "WEBSITE_AUTH_ENABLED": "True",
         "ALLOWED_PRINCIPALS": f"{PRINCIPAL.upper()}, {PRINCIPAL}",
+        CONNECTION: f"{INGESTION}https://region.example/",
+        AUTHENTICATION: f"Authorization=AAD;ClientId={PRINCIPAL}",
     })  # fmt: skip
     assert settings == Settings(
         state_key=bytes(range(64)),
@@ -105,6 +109,9 @@ def test_settings_read_every_variable():
         state_key_old=bytes(64),
         api_auth="entra",
         allowed_principals=(PRINCIPAL, PRINCIPAL),
+        appinsights_connection_string=f"{INGESTION}https://region.example/",
+        appinsights_auth="entra",
+        appinsights_client_id=PRINCIPAL,
         is_in_azure=True,
     )
 
@@ -302,7 +309,7 @@ def test_settings_keep_secrets_to_themselves():
     })  # fmt: skip
     hidden = {field.name for field in dataclasses.fields(settings) if not field.repr}
     keys = {"state_key", "state_key_old", "provisioning_sas_key", "local_group_key", "local_onboarding_ca"}
-    assert hidden == {*keys, "storage_conn_str"}
+    assert hidden == {*keys, "storage_conn_str", "appinsights_connection_string"}
     assert not any(secret in repr(settings) for secret in (GROUP_KEY, "AccountKey", repr(bytes(range(64)))))
 
 
@@ -310,3 +317,66 @@ def test_account_url_that_holds_a_signature_is_not_repeated():
     """What is wrong with the URL may be a secret, so the message leaves it out."""
     found = problems({"STATE_KEY": STATE_KEY, "STORAGE_ACCOUNT_URL": "https://x.blob.core.windows.net/?sig=canary"})
     assert "canary" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://westeurope-5.in.applicationinsights.azure.com/",
+        "https://region.example/;LiveEndpoint=https://live.example/;ApplicationId=0-0",
+        "http://127.0.0.1:4319/",
+        "http://localhost:4319",
+        "http://[::1]:4319/",
+    ],
+)
+def test_settings_take_a_connection_string(endpoint: str):
+    """As Azure gives it, or with http on this machine; it is never shown."""
+    settings = Settings.from_env({**LEAST, CONNECTION: INGESTION + endpoint})
+    assert settings.appinsights_connection_string == INGESTION + endpoint
+    assert (settings.appinsights_auth, settings.appinsights_client_id) == ("key", "")
+    assert "0000000000aa" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0f4ab1c2-0000-4000-8000-0000000000aa",
+        "InstrumentationKey=0f4ab1c2-0000-4000-8000-0000000000aa",
+        "IngestionEndpoint=https://region.example/",
+        "InstrumentationKey=canary;IngestionEndpoint=https://region.example/",
+        INGESTION,
+        f"{INGESTION}region.example",
+        f"{INGESTION}http://region.example/",
+        f"{INGESTION}http://127.0.0.1.example/",
+        f"{INGESTION}http://127.0.0.1@region.example/",
+        f"{INGESTION}https://region.example/;",
+        f"{INGESTION}https://region.example/?a=b",
+    ],
+)
+def test_settings_refuse_a_connection_string_that_leads_nowhere(text: str):
+    """Or that the SDK could not read; nothing of it is repeated."""
+    found = problems({**LEAST, CONNECTION: text})
+    assert found.keys() == {CONNECTION}
+    assert all(secret not in found[CONNECTION] for secret in ("0f4ab1c2", "canary", "region.example"))
+
+
+@pytest.mark.parametrize(
+    ("text", "client_id"),
+    [
+        ("Authorization=AAD", ""),
+        (f"ClientId={PRINCIPAL.upper()};Authorization=AAD", PRINCIPAL),
+        (f" authorization=aad;clientid={PRINCIPAL} ", PRINCIPAL),
+    ],
+)
+def test_settings_tell_whose_token_goes_with_telemetry(text: str, client_id: str):
+    """A managed identity's, the one that is named if one is."""
+    settings = Settings.from_env({**LEAST, AUTHENTICATION: text})
+    assert (settings.appinsights_auth, settings.appinsights_client_id) == ("entra", client_id)
+
+
+@pytest.mark.parametrize(
+    "text", ["AAD", "Authorization=key", f"ClientId={PRINCIPAL}", "Authorization=AAD;ClientId=me", "Authorization=AAD;"]
+)
+def test_settings_refuse_an_authentication_they_do_not_know(text: str):
+    """Telemetry that would be refused is found out at the beginning."""
+    assert problems({**LEAST, AUTHENTICATION: text}).keys() == {AUTHENTICATION}

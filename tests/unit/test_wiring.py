@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from engine.adapters.jobs.launcher import ContainerAppsLauncher
 from engine.adapters.processes import LocalLauncher
 from engine.device.bundle import WrappingKey
 from engine.errors import SettingsError
+from engine.measure.signal import Delivery
 from engine.protocol.adr import local_token
 from engine.run import api, cleaning, schedules, state, workflow
 from engine.run.answers import Handler
@@ -342,3 +344,50 @@ def test_former_state_key_may_still_open(tmp_path: Path) -> None:
     """STATE_KEY_OLD is read along with the present one."""
     environ = environ_for(tmp_path, STATE_KEY_OLD=base64.b64encode(b"o" * 64).decode())
     assert wiring.make_means(Settings.from_env(environ), environ).wrapping_key == WrappingKey(bytes(64), b"o" * 64)
+
+
+CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+SOMEWHERE = "InstrumentationKey=0f4ab1c2-0000-4000-8000-0000000000aa;IngestionEndpoint=https://region.example/"
+AAD = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Authorization=AAD"}
+ONE, OTHER = "0f4ab1c2-0000-4000-8000-000000000001", "0f4ab1c2-0000-4000-8000-000000000002"
+
+
+def test_telemetry_is_off_unless_it_leads_somewhere(tmp_path: Path) -> None:
+    """With a connection string everybody gets a way out of their own; nobody is asked for anything yet."""
+    environ = environ_for(tmp_path)
+    assert wiring.make_means(Settings.from_env(environ), environ).telemetry is None
+    environ = environ_for(tmp_path, **{CONNECTION: SOMEWHERE})
+    make = wiring.make_means(Settings.from_env(environ), environ).telemetry
+    assert make is not None
+    ways = make(), make()
+    assert ways[0] is not ways[1]
+    assert [way.close(0.0) for way in ways] == [Delivery()] * 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked"),
+    [
+        ({}, []),
+        ({"AZURE_CLIENT_ID": ONE}, []),
+        ({"AZURE_CLIENT_ID": ONE, **AAD}, [ONE]),
+        ({"AZURE_CLIENT_ID": ONE, **{name: f"{text};ClientId={OTHER}" for name, text in AAD.items()}}, [OTHER]),
+    ],
+)
+def test_identity_of_telemetry_is_made_only_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], asked: list[str]
+) -> None:
+    """The one that the authentication string names, or else the app's."""
+    found: list[str] = []
+    monkeypatch.setattr(wiring, "ManagedIdentityCredential", lambda client_id: found.append(client_id))
+    environ = environ_for(tmp_path, **{CONNECTION: SOMEWHERE}, **variables)
+    wiring.make_means(Settings.from_env(environ), environ)
+    assert found == asked
+
+
+@pytest.mark.parametrize("changes", [{}, {"STATE_KEY": ""}])
+def test_warnings_stay_where_telemetry_is_off(tmp_path: Path, changes: dict[str, str]) -> None:
+    """Also where nothing is set up: no handler, no signal."""
+    log = logging.getLogger("certfleet")
+    before = list(log.handlers), signal.getsignal(signal.SIGTERM)
+    wiring.tell_warnings(environ_for(tmp_path) | changes)
+    assert (list(log.handlers), signal.getsignal(signal.SIGTERM)) == before

@@ -4,6 +4,9 @@ import select
 import socket
 from typing import Protocol
 
+from engine.adapters.net.traffic import traffic_of
+from engine.ports import Traffic
+
 type Socket = socket.socket
 
 
@@ -24,6 +27,14 @@ class Watch:
         self.epoll = select.epoll()
         self.peers: dict[int, Peer] = {}
         """By descriptor. To be read by others, not written."""
+        self._sent = self._received = 0
+
+    @property
+    def traffic(self) -> Traffic:
+        """What crossed all descriptors, those that are closed included. Costs a system call for each open one."""
+        found = [traffic_of(peer.socket) for peer in self.peers.values() if peer.socket is not None]
+        sent = self._sent + sum(one.sent for one in found)
+        return Traffic(sent, self._received + sum(one.received for one in found))
 
     def add(self, peer: Peer, wanted: int) -> None:
         """Wait for wanted on a descriptor that is new here."""
@@ -48,6 +59,9 @@ class Watch:
         if peer.socket is not None and peer.socket.fileno() >= 0:
             del self.peers[peer.socket.fileno()]
             self.epoll.unregister(peer.socket)
+            crossed = traffic_of(peer.socket)
+            self._sent += crossed.sent
+            self._received += crossed.received
             peer.socket.close()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from engine.adapters.net.prepared import require_hook
 from engine.adapters.net.watch import Watch
 from engine.adapters.net.wheel import Wheel
 from engine.errors import Failure, LocalProtocolError
-from engine.ports import Clock
+from engine.ports import Clock, Traffic
 from engine.protocol import http, mqtt
 
 EVENTS_A_POLL = 512
@@ -76,6 +76,11 @@ class EpollWire:
     def open_connections(self) -> int:
         """How many descriptors are held by connections, idle ones too, and by dials."""
         return len(self._peers)
+
+    @property
+    def traffic(self) -> Traffic:
+        """The bytes that TCP carried so far, TLS included, packet headers not (`traffic`)."""
+        return self._watch.traffic
 
     def send(self, channel: int, command: mqtt.Command | http.Command) -> None:
         """Carry out a command. Raises LocalProtocolError on one that makes no sense now.

@@ -1,0 +1,30 @@
+"""Who speaks: the part of the product, and which of its processes. It becomes `ai.cloud.role` and role instance."""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+NAMESPACE: Final = "certfleet"
+VERSION: Final = "0.1.0"
+
+
+def source_of(role: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The attributes of OpenTelemetry's resource; role is app or worker.
+
+    No detector knows Container Apps, so none is asked. Sources: OpenTelemetry, "Service" semantic conventions;
+    Container Apps, "Environment variables" for jobs; App Service, "Environment variables": WEBSITE_INSTANCE_ID.
+    """
+    return {
+        "service.namespace": NAMESPACE,
+        "service.name": role,
+        "service.instance.id": _instance(environ),
+        "service.version": VERSION,
+    }
+
+
+def _instance(environ: Mapping[str, str]) -> str:
+    host = socket.gethostname()
+    if execution := environ.get("CONTAINER_APP_JOB_EXECUTION_NAME"):
+        return f"{execution}/{environ.get('CONTAINER_APP_REPLICA_NAME') or host}"
+    return environ.get("WEBSITE_INSTANCE_ID") or f"{host}/{os.getpid()}"
