@@ -25,19 +25,26 @@ REFUSED: Final = "refused"
 RUN: Final = "run"
 """What a duration that lasts as long as the run is written as; inside it is infinite seconds."""
 
-_SHOWN_CHARACTERS: Final = 60
-_DURATION: Final = re.compile(
-    r"(?:([0-9]{1,12})d)?(?:([0-9]{1,12})h)?(?:([0-9]{1,12})m)?(?:([0-9]{1,12})s)?(?:([0-9]{1,12})ms)?"
+DURATION_PATTERN: Final = (
+    "(?:([0-9]{1,12})d)?(?:([0-9]{1,12})h)?(?:([0-9]{1,12})m)?(?:([0-9]{1,12})s)?(?:([0-9]{1,12})ms)?"
 )
+"""Numbers with units, from days to milliseconds; an empty text, which it matches, is no duration."""
+
+_SHOWN_CHARACTERS: Final = 60
+_DURATION: Final = re.compile(DURATION_PATTERN)
 _UNITS_MS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
 class Section(BaseModel):
-    """A frozen part of a document that refuses unknown fields; JSON names are camelCase and carry no unit."""
+    """A frozen part of a document that refuses unknown fields; JSON names are camelCase and carry no unit.
+
+    What stands below a field describes it, also to whoever reads the JSON schema.
+    """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        use_attribute_docstrings=True,
         alias_generator=lambda name: to_camel(name.removesuffix("_s").removesuffix("_bytes")),
     )
 

@@ -3,6 +3,7 @@
 What the modules are about:
 
     asked          answers, access; api, resume, removal, compare_api, schedule_api; what they read: search, live
+    described      openapi
     begun          submission, planning, pool, baseline
     orchestrated   orchestration, workflow, cleaning: generators; their activities: planning, jobs, activities, watch,
                    closing, cleanup

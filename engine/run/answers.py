@@ -67,7 +67,7 @@ def as_json(
     return Answer(status, json.dumps(body).encode(), headers or {}, start=start, cancel=cancel)
 
 
-_STATUS: Mapping[str, int] = {
+STATUSES: Mapping[str, int] = {
     "spec-invalid": 400,
     "unauthorized": 401,
     "forbidden": 403,
@@ -86,7 +86,7 @@ _STATUS: Mapping[str, int] = {
 }
 """By code; every other error is ours: 500."""
 
-_TRY_LATER = frozenset({429, 503})
+TRY_LATER = frozenset({429, 503})
 
 
 def refusal(error: HarnessError) -> Answer:
@@ -111,8 +111,8 @@ def refusal(error: HarnessError) -> Answer:
                 "source": error.source,
             }
             more = {"limit": limit} if error.limit else {}
-    status = _STATUS.get(code, 500)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _TRY_LATER else {}
+    status = STATUSES.get(code, 500)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in TRY_LATER else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers = {"WWW-Authenticate": "Bearer"}  # RFC 9110, section 11.6.1: a 401 says how to do it right
     return as_json(status, {"code": code, "message": message, "errors": errors, **more}, headers=headers)

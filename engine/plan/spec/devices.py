@@ -69,34 +69,51 @@ class Devices(Section):
     """Which devices take part; start_index None is allotted by the server."""
 
     count: Annotated[int, Whole(1, 10_000_000)] = 10
+    """How many devices take part; no more than the server's MAX_DEVICES and the profile's ceiling."""
     prefix: Annotated[str, Text(r"[a-z0-9._:-]{1,100}", "[a-z0-9._:-]{1,100}")] = "device-"
+    """What every device's name begins with; its index follows."""
     start_index: Annotated[int, Whole(0, HIGHEST_INDEX)] | None = None
+    """The index of the first device; null lets the server allot one."""
     source: Annotated[Source, Choice(Source)] = Source.REUSE_OR_CREATE
+    """Where devices come from; stored-only never calls DPS."""
     on_invalid: Annotated[OnInvalid, Choice(OnInvalid)] = OnInvalid.REPROVISION
+    """What becomes of a device whose stored credential the service rejects."""
 
 
 class Certificate(Section):
     """What devices ask for and how far they check what they get; reuse_key False is a new key pair per CSR."""
 
     key_type: Annotated[KeyName, Choice(KeyName)] = KeyName.EC_P256
+    """The kind of key; the service may accept fewer."""
     reuse_key: Annotated[bool, Flag()] = True
+    """Whether the next CSR is for the same key; false makes a new key pair per CSR."""
     path: Annotated[RenewalPath, Choice(RenewalPath)] = RenewalPath.HUB
+    """Whom a device asks for its next certificate."""
     on_pending: Annotated[OnPending, Choice(OnPending)] = OnPending.WAIT
+    """What a device does while an earlier request of its own is still open."""
     verify: Annotated[Verify, Choice(Verify)] = Verify.RECONNECT
+    """How far a new certificate is checked; reconnect checks the chain and then presents it."""
 
 
 class Connection(Section):
     """How devices hold their connection; hold_s is infinite when it is held for the whole run."""
 
     transport: Annotated[Transport, Choice(Transport)] = Transport.MQTT
+    """MQTT on port 8883, or inside WebSockets on 443."""
     keep_alive_s: Annotated[float, Duration(10, 1177)] = 60.0
+    """The longest silence before a ping."""
     clean_session: Annotated[bool, Flag()] = True
+    """Whether the hub forgets the device's session when it disconnects."""
     hold_s: Annotated[float, Duration(0, 86_400, or_run=True)] = 5.0
+    """How long an iteration stays connected before it goes on."""
 
 
 class Telemetry(Section):
     """What one iteration publishes: messages of size_bytes, interval_s apart."""
 
     size_bytes: Annotated[int, Whole(1, 262_144)] = 256
+    """The bytes of one message."""
     messages: Annotated[int, Whole(1, 1_000)] = 3
+    """How many messages one iteration publishes."""
     interval_s: Annotated[float, Duration(0, 3_600)] = 1.0
+    """The time between two messages of an iteration."""

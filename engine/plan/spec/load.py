@@ -42,9 +42,13 @@ class Pacing(Section):
     """The per-device rhythm: an interval, or a share of the certificate's validity, compressed."""
 
     interval_s: Annotated[float, Duration(LEAST_INTERVAL_S, DAY_S)] = 90.0
+    """The time between two starts of a device."""
     jitter: Annotated[float, Number(0, 1)] = 0.1
+    """The share of the interval by which every start moves, up or down."""
     of_validity: Annotated[float, Number(0.05, 0.99)] | None = None
+    """Start after this share of the certificate's lifetime instead of an interval; null goes by the interval."""
     time_compression: Annotated[float, Number(1, 100_000)] = 1.0
+    """How many times faster than real time a lifetime passes."""
 
     def every_s(self, lifetime_s: float = ASSUMED_VALIDITY_S) -> float:
         """How far apart the starts of a device are whose certificates live that long.
@@ -60,14 +64,18 @@ class Stage(Section):
     """A stretch of a ramping rate; target is per the load's time unit."""
 
     duration_s: Annotated[float, Duration(0, 7 * DAY_S)]
+    """How long the rate takes to get there."""
     target: Annotated[float, Number(0, 100_000)]
+    """The rate at the end of the stage, per time unit."""
 
 
 class StopWhen(Section):
     """What a rate search takes as "too much": a threshold over one held rate."""
 
     metric: Annotated[str, METRIC] = "cert.issued:throttled"
+    """What is judged over one held rate."""
     expr: Annotated[str, EXPR] = "share>0.05"
+    """What is too much."""
 
     def parsed(self, path: str = "") -> Threshold:
         """What a held rate is judged by. Raises SpecError below path when the aggregate does not fit the metric."""
@@ -78,9 +86,13 @@ class Search(Section):
     """How a rate search climbs; start is per the load's time unit."""
 
     start: Annotated[float, _RATE] = 10.0
+    """The first rate, per time unit."""
     step: Annotated[float, Number(1.05, 10)] = 1.5
+    """What the rate is multiplied by while it holds."""
     hold_s: Annotated[float, Duration(10, 3_600)] = 60.0
+    """How long every rate is held."""
     stop_when: StopWhen = StopWhen()
+    """When a rate does not hold."""
 
 
 class Load(Section):
@@ -90,17 +102,29 @@ class Load(Section):
     """
 
     executor: Annotated[Executor, Choice(Executor)]
+    """Who decides when the next iteration starts: devices (closed) or the clock (open)."""
     duration_s: Annotated[float, Duration(1, 7 * DAY_S)] = 300.0
+    """How long iterations start, the ramp included."""
     iterations: Annotated[int, Whole(1, 10**9)] | None = None
+    """The iterations of the whole run, if it ends by number; whichever comes first."""
     ramp_up_s: Annotated[float, Duration(0, 7 * DAY_S)] = 30.0
+    """How long it takes until every device has started; null lets the plan choose."""
     pacing: Pacing = Pacing()
+    """The rhythm of every device."""
     rate: Annotated[float, _RATE] | None = None
+    """Starts per time unit."""
     time_unit: Annotated[TimeUnit, Choice(TimeUnit)] = TimeUnit.SECOND
+    """The time that rates count starts in."""
     start_rate: Annotated[float, Number(0, 100_000)] = 0.0
+    """The rate that the first stage begins with, per time unit."""
     stages: Annotated[tuple[Stage, ...], Field(max_length=50)] = ()
+    """The stretches of a ramping rate, one after the other."""
     search: Search = Search()
+    """How a rate search climbs."""
     max_in_flight: Annotated[int, Whole(1, 10_000_000)] = 10_000_000
+    """How many iterations of the whole run may be under way at once; null is one per device."""
     graceful_stop_s: Annotated[float, Duration(0, 600)] = 30.0
+    """How long what is under way may take after the last start."""
 
     @property
     def rate_per_s(self) -> float:

@@ -29,7 +29,12 @@ UNUSED: Final = "not used by"
 
 type Place = Sequence[str | int]
 
-_CHOSEN_WHEN_NULL: Final[tuple[Place, ...]] = (("randomSeed",), ("load", "rampUp"), ("load", "maxInFlight"))
+CHOSEN_WHEN_NULL: Final = frozenset({"/randomSeed", "/load/rampUp", "/load/maxInFlight"})
+"""Fields that may be null, which is as good as leaving them out: `parse_spec` chooses a value."""
+
+FILLED_IN: Final = frozenset({"/name", "/target", "/randomSeed", "/load", "/load/executor"})
+"""Fields that every spec has and no body needs to give."""
+
 _UNKNOWN: Final = Target(LOCAL, Profile())
 
 
@@ -41,7 +46,7 @@ def parse_spec(body: bytes, *, profiles: Targets, max_devices: int, seed: int, n
     spec over max_devices or a ceiling of its target.
     """
     given = parse_document(body, limit_bytes=LIMIT_BYTES)
-    given = _without(given, [place for place in _CHOSEN_WHEN_NULL if take(given, pointer(place)) is None])
+    given = _without(given, [path.split("/")[1:] for path in CHOSEN_WHEN_NULL if take(given, path) is None])
     scenario, executor = _chosen(given)
     defaults: Json = {
         "name": f"{scenario}-{datetime.fromtimestamp(now, UTC):%Y-%m-%d}",

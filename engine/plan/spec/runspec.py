@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -23,6 +24,26 @@ _LABELS: Final = Words(20, r"[a-z0-9.-]{1,63}", r"[^\ud800-\udfff]{0,128}", "≤
 _CASE: Final = Text("|".join(CASES), f"{CASES[0]} … {CASES[-1]}")
 
 
+@dataclass(frozen=True, slots=True)
+class Disuse:
+    """A field that means nothing where another one holds a value, or with is_that False anything but the value."""
+
+    unused: str
+    field: str
+    value: str | None
+    is_that: bool
+    choice: str
+
+
+DISUSES: Final = (
+    Disuse("/load/pacing/timeCompression", "/load/pacing/ofValidity", None, True, "pacing without ofValidity"),
+    Disuse("/load/pacing/interval", "/load/pacing/ofValidity", None, False, "pacing with ofValidity"),
+    Disuse("/certificate/onPending", "/certificate/path", RenewalPath.DPS, True, "the path dps"),
+    Disuse("/execution/cpu", "/execution/runner", Runner.ACTIVITY, True, "the runner activity"),
+)
+"""What a value of one field leaves without meaning, by JSON pointers, with the choice in words."""
+
+
 class RunSpec(Section):
     """What was asked. Fields that the scenario or executor does not use hold their defaults and mean nothing.
 
@@ -30,28 +51,51 @@ class RunSpec(Section):
     """
 
     spec_version: Annotated[int, Whole(1, 1)] = 1
+    """The version of this form."""
     name: Annotated[str, _NAME]
+    """What the run is called; scenario and date where nobody says."""
     description: Annotated[str, Text(r"[^\ud800-\udfff]{0,1000}", "≤ 1000 characters")] = ""
+    """Anything worth knowing, for people."""
     labels: Annotated[Mapping[str, str], _LABELS] = Field(default_factory=dict)
+    """Words to find the run by."""
     scenario: Annotated[Scenario, Choice(Scenario)]
+    """What every device does."""
     target: Annotated[str, Text(r"[^\ud800-\udfff]{1,128}", "the name of a profile")]
+    """The profile on the server whose services are tested; its default where nobody says."""
     random_seed: Annotated[int, Whole(0, MOST_SEED)]
+    """The same number gives the same jitter and mix; null lets the server choose one."""
     devices: Devices = Devices()
+    """Which devices take part."""
     certificate: Certificate = Certificate()
+    """What devices ask for, and how far they check what they get."""
     load: Load
+    """How many iterations start, and when."""
     connection: Connection = Connection()
+    """How devices hold their connection."""
     telemetry: Telemetry = Telemetry()
+    """What one iteration publishes."""
     weights: Weights = Weights()
+    """How often adr-get-patch does the one and the other."""
     cases: Annotated[tuple[Annotated[str, _CASE], ...], Field(max_length=len(CASES))] = ()
+    """The conformance cases, one device each; none means all."""
     timeouts: Timeouts = Timeouts()
+    """How long each wait may last."""
     retries: Retries = Retries()
+    """How often what failed is tried again."""
     execution: Execution = Execution()
+    """Where the run is carried out, and in which portions."""
     thresholds: Annotated[tuple[ThresholdSpec, ...], Field(max_length=50)] = ()
+    """What the run is judged by."""
     baseline: Annotated[str, Text(r"(?:name:)?[a-z0-9-]{1,64}", "a run id or name:<name>")] | None = None
+    """The run that thresholds compare with: its id, or name:<name> for the last of that name that passed."""
     auto_stop: AutoStop | None = AutoStop()
+    """When the run stops by itself; null lets it go on whatever fails."""
     limits: Limits = Limits()
+    """What ends a run before its time; a run estimated above them is refused."""
     results: Results = Results()
+    """What results are made of."""
     cleanup: Annotated[Cleanup, Choice(Cleanup)] = Cleanup.KEEP
+    """What becomes of state, registrations and registry devices when the run ends."""
 
     def echo(self) -> Json:
         """The spec as a document: every default filled in, unused fields left out; posted again it is the same."""
@@ -76,16 +120,9 @@ def canonical(spec: RunSpec) -> str:
 
 def unused_paths(spec: RunSpec) -> Mapping[str, str]:
     """The fields that mean nothing in this spec, by JSON pointer, each with the choice that does not use them."""
-    paths = dict(unused_fields(spec.scenario, spec.load.executor))
-    if spec.load.pacing.of_validity is None:
-        paths.setdefault("/load/pacing/timeCompression", "pacing without ofValidity")
-    else:
-        paths.setdefault("/load/pacing/interval", "pacing with ofValidity")
-    if spec.certificate.path is RenewalPath.DPS:
-        paths.setdefault("/certificate/onPending", "the path dps")
-    if spec.execution.runner is Runner.ACTIVITY:
-        paths["/execution/cpu"] = "the runner activity"
-    return paths
+    document = spec.model_dump(mode="json", by_alias=True)
+    by_values = {one.unused: one.choice for one in DISUSES if (take(document, one.field) == one.value) is one.is_that}
+    return {**by_values, **unused_fields(spec.scenario, spec.load.executor)}
 
 
 def _remove(document: dict[str, Any], path: str) -> None:
