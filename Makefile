@@ -1,7 +1,8 @@
 # certfleet. `make` or `make help` lists the targets.
 #
-# Set-up is done once and again when a pin changes: a stamp in .venv depends on requirements*.txt, one in
-# .certfleet/azurite on Azurite's version. Nothing is installed outside this directory.
+# Set-up is done once and again when a pin changes: a stamp in .venv depends on requirements*.txt and pyproject.toml,
+# which names the command certfleet, others in .certfleet on the versions of what comes from npm. Nothing is installed
+# outside this directory.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -12,7 +13,15 @@ AZURITE := .certfleet/azurite
 # Whoever brings an Azurite by AZURITE_JS needs none from here.
 AZURITE_STAMP := $(if $(AZURITE_JS),,$(AZURITE)/.installed-$(AZURITE_VERSION))
 
+# Microsoft's parser of KQL, for tests only. Whoever brings one by KUSTO_JS needs none from here.
+KUSTO_VERSION := 12.4.1
+KUSTO := .certfleet/kusto
+KUSTO_STAMP := $(if $(KUSTO_JS),,$(KUSTO)/.installed-$(KUSTO_VERSION))
+
 CODE := engine tests function_app.py
+
+# What is started here is carried out here, wherever the command line would look otherwise.
+unexport CERTFLEET_URL
 
 # One set-up at a time, also when two makes run in one clone.
 SET_UP := mkdir -p .certfleet && $(if $(shell command -v flock),flock .certfleet/setup.lock) $(MAKE) --no-print-directory -s
@@ -62,7 +71,7 @@ up: install ## start everything and stay, for runs by HTTP: [FAULTS=json] [QUOTA
 	@exec $(PYTHON) -m engine up $(if $(FAULTS),--faults '$(FAULTS)') $(if $(QUOTAS),--quotas '$(QUOTAS)') \
 	    $(if $(GROUP_KEY),--group-key '$(GROUP_KEY)') $(ARGS)
 
-test: install ## run the tests: [TEST=tests/unit/plan/test_pacer.py::name] [ARGS=...]; the same as .venv/bin/python -m pytest
+test: install parser ## run the tests: [TEST=tests/unit/plan/test_pacer.py::name] [ARGS=...]; the same as .venv/bin/python -m pytest
 	@exec $(PYTHON) -m pytest $(TEST) $(ARGS)
 
 check: environment ## format, then lint, types and layers
@@ -91,21 +100,36 @@ build: environment ## make the function package, its requirements and the worker
 clean-build: ## remove dist/
 	rm -rf dist
 
-.PHONY: environment
+.PHONY: environment parser
 environment:
 	+@$(SET_UP) $(VENV_STAMP)
+parser:
+	+@$(SET_UP) $(VENV_STAMP) $(KUSTO_STAMP)
 
-$(VENV_STAMP): requirements.txt requirements-dev.txt
+$(VENV_STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@python=$$(sh -c "$$FIND_PYTHON") && echo "setting up $(VENV) with $$python" && \
 	    { $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
 	    { rm -rf $(VENV) && "$$python" -m venv $(VENV); }; }
 	@$(PYTHON) -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
+define FIND_NODE
+for tool in node npm; do command -v $$tool >/dev/null || \
+    { echo "$$tool was not found: install Node.js 20 or newer; Azurite, the storage emulator, runs on it" >&2; exit 1; }; done
+endef
+NPM_INSTALL := npm install --no-audit --no-fund --loglevel=error
+
 $(AZURITE)/.installed-$(AZURITE_VERSION):
-	@for tool in node npm; do command -v $$tool >/dev/null || \
-	    { echo "$$tool was not found: install Node.js 20 or newer; Azurite, the storage emulator, runs on it" >&2; exit 1; }; done
+	@$(FIND_NODE)
 	@echo "setting up Azurite $(AZURITE_VERSION) in $(AZURITE)"
 	@mkdir -p $(AZURITE)
-	@npm install --no-audit --no-fund --loglevel=error --prefix $(AZURITE) azurite@$(AZURITE_VERSION) >/dev/null
+	@$(NPM_INSTALL) --prefix $(AZURITE) azurite@$(AZURITE_VERSION) >/dev/null
 	@rm -f $(AZURITE)/.installed-* && touch $@
+
+$(KUSTO)/.installed-$(KUSTO_VERSION):
+	@$(FIND_NODE)
+	@echo "setting up the KQL parser $(KUSTO_VERSION) in $(KUSTO)"
+	@mkdir -p $(KUSTO)
+	@$(NPM_INSTALL) --ignore-scripts --prefix $(KUSTO) @kusto/language-service-next@$(KUSTO_VERSION) >/dev/null
+	@rm -f $(KUSTO)/.installed-* && touch $@

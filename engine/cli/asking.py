@@ -1,5 +1,6 @@
 """What a `run` asks for: a spec file or a built-in run, the predecessor's variables, and flags."""
 
+import argparse
 import re
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from engine.plan.document import Json, parse_document
 from engine.plan.spec.parse import LIMIT_BYTES
 from engine.plan.target import ENV, LOCAL
 
+_ABOUT_SERVICES: Final = frozenset({"PROVISIONING_HOST", "DEFAULT_TARGET"})
 _DURATION: Final = "/load/duration"
 _RUN_ID: Final = re.compile(r"[a-z0-9-]{4,64}")
 
@@ -43,6 +45,19 @@ def of_scenario(scenario: str, flags: Mapping[str, Any], environ: Mapping[str, s
     if flags.get(_DURATION) is not None:
         specs.put(spec, "/load/rampUp", None)  # made for the built-in duration; the server fits one to the new
     return _asking(spec, told, flags, environ=environ)
+
+
+def asked(options: argparse.Namespace, environ: Mapping[str, str]) -> Asking:
+    """What the options of a command ask for. Raises CommandFailed, SettingsError, SpecError, SpecTooLarge."""
+    flags = {"/devices/count": options.devices, _DURATION: options.duration, "/target": options.target}
+    if options.spec is not None:
+        return of_spec(read_spec(options.spec), flags, environ)
+    return of_scenario(options.scenario or specs.DEFAULT.value, flags, environ)
+
+
+def elsewhere(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that count for a run on another host: which services that one talks to is its own affair."""
+    return {name: value for name, value in environ.items() if name not in _ABOUT_SERVICES}
 
 
 def read_spec(path: Path) -> Json:

@@ -15,6 +15,9 @@ ACCOUNT_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4
 OTHER_STORES: Final = ("STORAGE_ACCOUNT_URL", "LOCAL_STORE")
 """Places of state besides Azurite; empty ones also keep local.settings.json from naming one."""
 
+TELEMETRY: Final = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+TELEMETRY_IDENTITY: Final = "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"
+
 _LOOPBACK: Final = "127.0.0.1,localhost"
 
 
@@ -43,11 +46,13 @@ def host_environment(
     state_key: str,
     emulator: Mapping[str, str],
     logs: str,
+    telemetry: str = "",
 ) -> dict[str, str]:
     """The host's environment: the caller's, with what has to be so on one machine.
 
     The caller's STATE_KEY stays. emulator is empty, or LOCAL_EMULATOR, LOCAL_GROUP_KEY and
-    LOCAL_ONBOARDING_CA. logs is the folder of messages, those of workers included.
+    LOCAL_ONBOARDING_CA. logs is the folder of messages, those of workers included. telemetry is the connection string
+    of this machine's ingestion, which no token goes to, "" where the caller's is to stay.
     """
     given = {**environ, **_without_proxy(environ)}
     ours = {
@@ -60,6 +65,7 @@ def host_environment(
         CONCURRENCY: given.get(CONCURRENCY) or str(BATCHES_AT_ONCE),
         **dict.fromkeys(("LOCAL_EMULATOR", "LOCAL_GROUP_KEY", "LOCAL_ONBOARDING_CA"), ""),
         **emulator,
+        **({TELEMETRY: telemetry, TELEMETRY_IDENTITY: ""} if telemetry else {}),
     }
     return {**given, **ours}
 

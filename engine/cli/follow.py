@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from engine.cli.client import DOCUMENTS, FINISHED, Api, Json
+from engine.cli.client import DOCUMENTS, FINISHED, Api
 from engine.cli.errors import CommandFailed, Refused, Unreachable
 from engine.cli.screen import Screen
+from engine.cli.transport import Json
 from engine.ports import Clock
 
 PATIENCE_S: Final = 30.0

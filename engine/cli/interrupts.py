@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from engine.cli.errors import Interrupted
+
 NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -47,3 +49,12 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+@contextmanager
+def told_when_interrupted(text: str) -> Iterator[None]:
+    """An interrupt that ends the block becomes Interrupted, with this text."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(text) from None

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.words import figure, plain
+from engine.cli.words import figure, many, plain
 from engine.device.catalog import SCENARIOS
 from engine.errors import BLAMES, Outcome
 from engine.report.units import duration, percent
@@ -39,6 +39,13 @@ def line(view: View) -> str:
     counts = view.get("operations", {}).get(scenario.main) if scenario else None
     words = [_progress(view), _devices(view), _main(scenario.main, counts) if scenario and counts else ""]
     return " | ".join(word for word in (*words, *troubles(view)) if word)
+
+
+def accepted_line(accepted: View) -> str:
+    """What a host has accepted, from the answer to POST /api/runs."""
+    estimate, scenario = accepted.get("estimate") or {}, (accepted.get("spec") or {}).get("scenario")
+    batches, took = many(estimate.get("batches"), "batch", "batches"), plain(estimate.get("duration"))
+    return f"run {plain(accepted.get('runId'))}: {plain(scenario)} in {batches}, about {took}"
 
 
 def operations(found: Mapping[str, Mapping[str, Any]]) -> Table:

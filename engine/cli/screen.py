@@ -1,5 +1,6 @@
 """Where the command line talks to people: a live panel on a terminal, a line now and then elsewhere."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -58,6 +59,11 @@ class Lines:
     def say(self, text: str) -> None:
         """See Screen."""
         self._console.print(text, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print the one value that --json asks for on stdout."""
+    print(json.dumps(value, indent=1))
 
 
 def make_console(*, stderr: bool) -> Console:

@@ -39,6 +39,11 @@ class StateDir:
         """The local host's orchestrations."""
         return self.path / "host.db"
 
+    @property
+    def telemetry(self) -> Path:
+        """What Application Insights would get, since the services were last started."""
+        return self.path / "telemetry" / "items.jsonl"
+
     def log(self, name: str) -> Path:
         """Where a service's messages go."""
         return self.path / "logs" / f"{name}.log"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from engine.cli.environment import OTHER_STORES, connection_string, emulator_facts, host_environment
+from engine.cli.environment import OTHER_STORES, TELEMETRY, connection_string, emulator_facts, host_environment
 from engine.cli.errors import ChildDied, CommandFailed
 from engine.cli.processes import Child, free_ports, is_free, kill_all, start, stop_all
 from engine.cli.statedir import DEFAULT, ROOT, StateDir, held
@@ -51,9 +51,10 @@ class Order:
 
 @dataclass(slots=True)
 class Station:
-    """The services, running; url is the host's."""
+    """The services, running; url is the host's, telemetry the file of what it sends, None where that goes elsewhere."""
 
     url: str = ""
+    telemetry: Path | None = None
     children: list[Child] = field(default_factory=list)
 
     def check(self) -> None:
@@ -83,6 +84,7 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
             say(f"{name} is not used: on this machine state is kept by Azurite")
     script = azurite_script(environ)
     emulator = _start_emulator(station, order, directory, environ=environ, say=say) if order.with_emulator else None
+    capture = _start_capture(station, directory, environ, say)
     storage = _start_storage(station, directory, environ, script=script, say=say)
     known: dict[str, str] = {}
     if emulator is not None:
@@ -95,7 +97,14 @@ def _start_all(station: Station, order: Order, *, directory: StateDir, environ: 
         }
         say(f"emulator  mqtts://{ready['host']}:{ready['port']} as DPS and IoT Hub, CA in {_shown(ready['caFile'])}")
     logs = directory.log("host").parent
-    told = host_environment(environ, storage=storage, state_key=directory.state_key(), emulator=known, logs=str(logs))
+    told = host_environment(
+        environ,
+        storage=storage,
+        state_key=directory.state_key(),
+        emulator=known,
+        logs=str(logs),
+        telemetry=_captured(capture, directory.telemetry, say) if capture is not None else "",
+    )
     port = _prefer(HOST_PORT, "the Functions host", say)
     command = host_command(port, directory.host)
     host = _start(station, "host", command, environ=told, log=directory.log("host"), grace_s=15)
@@ -112,6 +121,24 @@ def _start_emulator(
     for number in range(1, order.hubs + 1):
         command += ["--hub", HUB_NAME.format(number)]
     return _start(station, "emulator", command, environ=environ, log=directory.log("emulator"), grace_s=5)
+
+
+def _start_capture(station: Station, directory: StateDir, environ: Mapping[str, str], say: Say) -> Child | None:
+    """What takes the place of Application Insights, None where the caller has one."""
+    if environ.get(TELEMETRY, "").strip():
+        say(f"telemetry goes where {TELEMETRY} says")
+        return None
+    station.telemetry = directory.telemetry
+    station.telemetry.parent.mkdir(exist_ok=True)
+    command = capture_command(0, station.telemetry)
+    return _start(station, "capture", command, environ=environ, log=directory.log("capture"), grace_s=5)
+
+
+def _captured(capture: Child, file: Path, say: Say) -> str:
+    """The connection string of it, once it answers."""
+    ready = capture.ready()
+    say(f"telemetry {ready['url']} (what Application Insights would get), data in {_shown(file)}")
+    return str(ready["connectionString"])
 
 
 def _start_storage(station: Station, directory: StateDir, environ: Mapping[str, str], *, script: Path, say: Say) -> str:
@@ -148,6 +175,11 @@ def emulator_command(port: int, data: Path) -> list[str]:
     """The emulator on a port, 0 for any, with a control port; its ready line tells both."""
     options = ["--port", str(port), "--control-port", "0", "--data", str(data)]
     return [sys.executable, "-m", "engine", "emulate", *options]
+
+
+def capture_command(port: int, file: Path) -> list[str]:
+    """The captured ingestion on a port, 0 for any; it keeps in the file what it gets, and that alone."""
+    return [sys.executable, "-m", "engine", "capture", "--port", str(port), "--file", str(file)]
 
 
 def host_command(port: int, state: Path) -> list[str]:

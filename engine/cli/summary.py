@@ -19,6 +19,7 @@ type Summary = Mapping[str, Any]
 STYLES: Mapping[str, str] = {Verdict.PASSED: "bold green", Verdict.CANCELLED: "bold yellow"}
 COUNTS: Final = ("due", "ok", "failed", "late", "lost", "cancelled", "dropped")
 PERCENTILES: Final = ("p50", "p95", "p99")
+DELIVERIES: Final[Mapping[str, str]] = {"sent": "sent", "retried": "tried again", "dropped": "dropped"}
 SHOWN_FAILURES: Final = 20
 SAMPLE_CHARS: Final = 60
 RESULTS: Mapping[bool | None, Text] = {
@@ -40,6 +41,8 @@ def rendered(summary: Summary) -> Group:
     if summary.get("comparison"):
         parts += [Text(""), Text(plain(compared(summary["comparison"])))]
     parts += [Text(line) for line in _beside(summary)]
+    if summary.get("telemetry"):
+        parts += [Text(""), delivery(summary["telemetry"])]
     return Group(*parts)
 
 
@@ -84,6 +87,12 @@ def thresholds(summary: Summary) -> Table:
 def compared(found: Comparison) -> str:
     """How the main operation did beside the baseline's."""
     return f"compared with run {found['to']['runId']}: {main_change(found)}; all numbers: report.md"
+
+
+def delivery(found: Mapping[str, int]) -> Text:
+    """What became of the run's telemetry on its way out."""
+    words = ", ".join(f"{figure(found[key])} {told}" for key, told in DELIVERIES.items())
+    return Text(f"telemetry items: {words}", style="yellow" if found["dropped"] else "")
 
 
 def conservation(summary: Summary) -> str:

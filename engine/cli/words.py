@@ -20,3 +20,8 @@ def figure(value: object) -> str:
             return three_digits(value)
         case _:
             return plain(value)
+
+
+def many(value: object, one: str, more: str) -> str:
+    """A count with its noun."""
+    return f"{figure(value)} {one if value == 1 else more}"

@@ -24,6 +24,8 @@ SMALL: dict[str, Any] = {
 }
 VARIABLES = (
     *("PROVISIONING_HOST", "DEFAULT_TARGET", "TARGETS", "RUN_ID", "LOAD_TEST_RUN_ID", "STATE_KEY"),
+    *("CERTFLEET_URL", "CERTFLEET_KEY", "CERTFLEET_TOKEN"),
+    *("APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"),
     *("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "TEST", "ARGS", "SPEC", "SCENARIO", "FAULTS", "GROUP_KEY"),
 )
 """What would reach a command under test from whoever started the tests, `make test` included."""
@@ -75,13 +77,13 @@ class Commands:
         self.folder = folder
         self.started: list[Command] = []
 
-    def run(self, spec: Any, *options: str) -> Command:
-        """A run of a spec."""
+    def run(self, spec: Any, *options: str, **environ: str) -> Command:
+        """A run of a spec, with more variables than ours."""
         file = self.folder / "spec.json"
         file.write_text(json.dumps(spec))
         kept = ("--dir", str(self.folder / "state"), "--out", str(self.folder / "out"))
         command = [sys.executable, "-m", "engine", "run", "--spec", str(file), *kept, "--json", *options]
-        return self.start(command, CLAIM_LEASE="5s")
+        return self.start(command, CLAIM_LEASE="5s", **environ)
 
     def start(self, command: Sequence[str], cwd: Path = ROOT, **environ: str) -> Command:
         """Any command, with more variables than ours."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli import telemetry
+from engine.cli.client import DOCUMENTS
 from engine.cli.package import kept, parse_ignore
 from engine.cli.station import azurite_script
 from tests.e2e.commanding import ROOT, SMALL, Commands, clean_environ, open_commands
@@ -70,16 +72,17 @@ def path_of(folder: Path, *tools: str) -> str:
 
 
 def test_make_run_passes_and_leaves_nothing(clone: Path, commands: Commands) -> None:
-    """Set up already, it runs, writes out/<run id>/, ends with 0, and no process is left."""
+    """Set up already, it runs here whatever host is named, writes out/<run id>/, ends with 0; no process is left."""
     (clone / "small.json").write_text(json.dumps(SMALL))
-    azurite = str(azurite_script(os.environ))
-    command = commands.start(["make", "run", "SPEC=small.json"], clone, AZURITE_JS=azurite)
+    told = {"AZURITE_JS": str(azurite_script(os.environ)), "CERTFLEET_URL": "http://127.0.0.1:1"}
+    command = commands.start(["make", "run", "SPEC=small.json"], clone, **told)
     code, stdout = command.end()
     assert code == 0, command.stderr.read_text()
     assert b"PASSED (exit code 0)" in stdout
     assert b"setting up" not in stdout
     [folder] = (clone / "out").iterdir()
-    assert {file.name for file in folder.iterdir()} == {"summary.json", "timeline.csv", "report.md"}
+    assert {file.name for file in folder.iterdir()} == {*DOCUMENTS, telemetry.NAME}
+    assert b"AppEvents        loadtest.interval" in stdout
     assert commands.left(clone) == []
 
 

@@ -1,8 +1,61 @@
 """The command line's words."""
 
+import argparse
+
 import pytest
 
-from engine.cli.arguments import parser
+from engine.cli.arguments import NAME, SERVICES, parser
+
+ASKING = ("run", "estimate", "watch", "cancel", "resume", "list", "report", "compare", "delete")
+"""The commands that a host may be named to."""
+
+
+def helps(found, words=()):
+    """The help of every command and action that people give, by its words."""
+    for action in found._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield from helps(inner, (*words, name))
+            return
+    yield " ".join(words), found.format_help()
+
+
+def test_help_of_every_command_tells_what_it_ends_with():
+    """But of what hosts and the build start, for which 0 is good and all else is not."""
+    told = dict(helps(parser()))
+    assert {*ASKING, "up", "schedule list", "schedule put"} <= told.keys()
+    for command, text in told.items():
+        if command not in ("emulate", "capture", "package", "batch", "worker"):
+            assert "exit codes:" in text, command
+
+
+def test_program_is_named_as_it_was_started():
+    """In every line of usage."""
+    assert parser().format_usage().startswith(f"usage: {NAME} ")
+    assert parser("python -m engine").format_usage().startswith("usage: python -m engine ")
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_host_and_json_are_said_alike(command):
+    """Nothing said is the environment's host, and words for people."""
+    words = [command] if command in ("run", "estimate", "list") else [command, "run-1"]
+    bare, given = parser().parse_args(words), parser().parse_args([*words, "--url", "https://x", "--json"])
+    assert ((bare.url, bare.json), (given.url, given.json)) == (("", False), ("https://x", True))
+
+
+def test_options_about_services_are_empty_unless_given():
+    """That is how a run elsewhere knows that they were not."""
+    bare = parser().parse_args(["run"])
+    assert not any(getattr(bare, name) for name in SERVICES)
+
+
+def test_schedule_says_when_in_one_way():
+    """By a rule or once, and not without."""
+    given = parser().parse_args(["schedule", "put", "nightly", "--cron", "0 30 2 * * *", "--scenario", "provision"])
+    assert (given.action, given.name, given.cron, given.at) == ("put", "nightly", "0 30 2 * * *", None)
+    for words in ([], ["--cron", "x", "--at", "y"]):
+        with pytest.raises(SystemExit):
+            parser().parse_args(["schedule", "put", "nightly", *words])
 
 
 def test_run_needs_no_words():

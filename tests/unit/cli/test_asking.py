@@ -90,3 +90,10 @@ def test_folder_is_never_outside(run_id):
 def test_folder_is_named_after_the_run():
     """Each run has its own."""
     assert asking.folder_of(Path("out"), "nightly-7") == Path("out/nightly-7")
+
+
+def test_host_elsewhere_finds_its_services_itself():
+    """Which ones this machine would talk to is no reason to name a target there; the load's variables count."""
+    environ = {"PROVISIONING_HOST": "dps.example", "DEFAULT_TARGET": "mine", "CERT_REQUEST_INTERVAL": "2"}
+    assert "target" not in asking.of_spec(RENEWAL, {}, asking.elsewhere(environ)).spec
+    assert asking.elsewhere(environ) == {"CERT_REQUEST_INTERVAL": "2"}

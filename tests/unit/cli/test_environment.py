@@ -2,7 +2,14 @@
 
 import json
 
-from engine.cli.environment import CONCURRENCY, connection_string, emulator_facts, host_environment
+from engine.cli.environment import (
+    CONCURRENCY,
+    TELEMETRY,
+    TELEMETRY_IDENTITY,
+    connection_string,
+    emulator_facts,
+    host_environment,
+)
 from engine.plan.target import parse_targets
 from engine.settings import Settings
 
@@ -81,6 +88,17 @@ def test_batches_of_a_run_find_room():
     """The host runs more activities at once than an instance in Azure; the caller may say otherwise."""
     assert int(environment()[CONCURRENCY]) >= 10
     assert environment({CONCURRENCY: "3"})[CONCURRENCY] == "3"
+
+
+def test_telemetry_of_the_caller_stays_unless_there_is_a_place_for_it_here():
+    """An identity in Azure is not told to this machine's ingestion."""
+    theirs = {TELEMETRY: "InstrumentationKey=theirs", TELEMETRY_IDENTITY: "Authorization=AAD"}
+    assert environment(theirs).items() >= theirs.items()
+    assert TELEMETRY not in environment()
+    told = host_environment(
+        theirs, storage=connection_string(10_000), state_key=KEY, emulator={}, logs="/var/logs", telemetry="ours"
+    )
+    assert (told[TELEMETRY], told[TELEMETRY_IDENTITY]) == ("ours", "")
 
 
 def test_loopback_goes_past_a_proxy():

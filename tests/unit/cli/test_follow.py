@@ -156,9 +156,9 @@ def test_nothing_left_over_takes_no_time():
 
 
 def test_documents_are_collected_by_name():
-    """All three of them."""
-    documents = collect(watching(Script(b"a", b"b", b"c")), "run-1")
-    assert documents == {"summary.json": b"a", "timeline.csv": b"b", "report.md": b"c"}
+    """All four of them."""
+    documents = collect(watching(Script(b"a", b"b", b"c", b"d")), "run-1")
+    assert documents == {"summary.json": b"a", "timeline.csv": b"b", "report.md": b"c", "report.html": b"d"}
 
 
 def test_run_without_results_has_no_documents():

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from engine.cli import summary
-from engine.report.units import NOTHING
+from engine.report.units import NOTHING, count
 
 COUNTS = {"due": 12, "ok": 10, "failed": 2, "late": 0, "lost": 0, "cancelled": 0, "dropped": 0}
 SUMMARY = {
@@ -149,6 +149,13 @@ def test_emulator_counts_stand_beside_ours():
     lines = drawn(SUMMARY)
     assert "counted by the emulator too: 1 of 2 figures are equal" in lines
     assert "cert requests: devices 12, emulator 13" in lines
+
+
+def test_delivery_of_telemetry_is_told():
+    """What was sent, tried again and lost; a run without telemetry says nothing of it."""
+    lines = drawn({**SUMMARY, "telemetry": {"sent": 1204, "retried": 3, "dropped": 0}})
+    assert lines[-1] == f"telemetry items: {count(1204)} sent, 3 tried again, 0 dropped"
+    assert not any("telemetry" in line for line in drawn({**SUMMARY, "telemetry": None}))
 
 
 def test_search_tells_the_knee():

@@ -1,0 +1,1 @@
+"""What each command does; every one takes its options and gives its exit code."""
