@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from engine import wiring
 from engine.cli.client import Api
-from engine.cli.environment import connection_string, emulator_facts, host_environment
+from engine.cli.environment import TELEMETRY, connection_string, emulator_facts, host_environment
 from engine.cli.processes import Child, free_ports, start, stop_all
 from engine.cli.statedir import ROOT, StateDir, held
 from engine.cli.station import azurite_script, emulator_command, host_command, storage_command
@@ -51,7 +51,7 @@ class Ground:
             "LOCAL_ONBOARDING_CA": str(ready["onboardingCa"]),
         }
         self._environ = host_environment(
-            {**os.environ, "CLAIM_LEASE": f"{LEASE_S:g}s"},
+            {**os.environ, "CLAIM_LEASE": f"{LEASE_S:g}s", TELEMETRY: ""},
             storage=connection_string(self._ports[0]),
             state_key=self._directory.state_key(),
             emulator=known,

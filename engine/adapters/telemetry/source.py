@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 NAMESPACE: Final = "certfleet"
-VERSION: Final = "0.1.0"
 
 
-def source_of(role: str, environ: Mapping[str, str]) -> dict[str, str]:
+def source_of(role: str, environ: Mapping[str, str], *, version: str) -> dict[str, str]:
     """The attributes of OpenTelemetry's resource; role is app or worker.
 
     No detector knows Container Apps, so none is asked. Sources: OpenTelemetry, "Service" semantic conventions;
@@ -19,7 +18,7 @@ def source_of(role: str, environ: Mapping[str, str]) -> dict[str, str]:
         "service.namespace": NAMESPACE,
         "service.name": role,
         "service.instance.id": _instance(environ),
-        "service.version": VERSION,
+        "service.version": version,
     }
 
 

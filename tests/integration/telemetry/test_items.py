@@ -7,8 +7,9 @@ import pytest
 from integration.telemetry.ways import AT, PATIENT_S, events, way_to
 
 from doubles.ingestion import KEY, Ingestion
-from engine.adapters.telemetry.source import VERSION, source_of
+from engine.adapters.telemetry.source import source_of
 from engine.measure.signal import Count, Delivery, Event, EventName, Level, Line, Metric, Signal, Span, Spread
+from engine.run.results import VERSION
 
 RUN = {"runId": "run-a", "scenario": "cert-renewal"}
 AT_TEXT = "2023-11-14T22:13:20.250000Z"
@@ -29,7 +30,7 @@ def test_every_item_says_who_sent_it(endpoint: Ingestion) -> None:
     for item in sent(endpoint, *signals):
         assert (item["iKey"], item["time"]) == (KEY, AT_TEXT)
         assert item["tags"]["ai.cloud.role"] == "certfleet.worker"
-        assert item["tags"]["ai.cloud.roleInstance"] == source_of("worker", {})["service.instance.id"]
+        assert item["tags"]["ai.cloud.roleInstance"] == source_of("worker", {}, version=VERSION)["service.instance.id"]
         assert item["tags"]["ai.application.ver"] == VERSION
     assert set(endpoint.paths) == {"/v2.1/track"}
     assert endpoint.tokens == [None] * 3

@@ -8,6 +8,7 @@ from engine.adapters.telemetry.ingestion import Ingestion
 from engine.adapters.telemetry.outbox import Outbox, Pace
 from engine.adapters.telemetry.source import source_of
 from engine.measure.signal import Event, EventName
+from engine.run.results import VERSION
 
 PATIENT_S = 30.0
 AT = 1_700_000_000.25
@@ -37,7 +38,7 @@ class Failures:
 
 def ingestion_to(endpoint: Endpoint, **options: Any) -> Ingestion:
     """The adapter, told where the endpoint is."""
-    return Ingestion(endpoint.connection_string, source_of("worker", {}), **options)
+    return Ingestion(endpoint.connection_string, source_of("worker", {}, version=VERSION), **options)
 
 
 def way_to(endpoint: Endpoint, *, room: int = 10_000, failures: Failures | None = None, **options: Any) -> Outbox:
