@@ -21,15 +21,18 @@ from engine.run import (
     removal,
     resume,
     schedule_api,
+    ui,
     workflow,
 )
 from engine.run import watch as watching
+from engine.run.openapi import document
 
 EVERY_MINUTE = "0 * * * * *"
 """NCRONTAB, in UTC."""
 
 # Activities say plain `dict`: the worker refuses a binding whose annotation is not a class.
 app = df.DFApp(http_auth_level=wiring.auth_level(os.environ))
+wiring.tell_warnings(os.environ)
 
 
 @app.route(route="runs", methods=["POST"])
@@ -142,6 +145,20 @@ async def delete_schedule(req: func.HttpRequest, client: df.DurableFunctionsClie
 async def get_schedules(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """All schedules."""
     return await wiring.answer(schedule_api.get_schedules, req, client)
+
+
+@app.route(route="ui", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_ui(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """The live page."""
+    return await wiring.answer(ui.get_ui, req, client)
+
+
+@app.route(route="openapi.json", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_openapi(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """The API's description."""
+    return await wiring.answer(document.get_openapi, req, client)
 
 
 @app.timer_trigger(schedule=EVERY_MINUTE, arg_name="_timer", run_on_startup=False)

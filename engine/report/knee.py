@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.report.results import RunResult
+from engine.report.tables import Table
 from engine.report.units import NOTHING, cell, count, percent, table, three_digits
 
 _LIMITED = {
@@ -19,13 +20,18 @@ def knee_lines(result: RunResult) -> Iterator[str]:
     found = result.facts.search
     if found is None:
         return
-    unit = _unit(result.facts.spec)
+    told = knee_table(found, result.facts.spec)
     yield "## The knee"
     yield ""
     yield f"{knee_sentences(found, result.facts.spec)} A rate does not hold when `{found['stopWhen']}`."
     yield ""
-    headings = ("from s", "to s", f"rate per {unit}", "starts measured", "dropped", cell(found["stopWhen"]), "held")
-    yield from table(headings, [_row(point) for point in found["curve"]])
+    yield from table(tuple(map(cell, told.headings)), told.rows)
+
+
+def knee_table(found: Mapping[str, Any], spec: Mapping[str, Any]) -> Table:
+    """One row per rate that was tried, in their order."""
+    headings = ("from s", "to s", f"rate per {_unit(spec)}", "starts measured", "dropped", found["stopWhen"], "held")
+    return Table(headings, [_row(point) for point in found["curve"]])
 
 
 def knee_sentences(found: Mapping[str, Any], spec: Mapping[str, Any]) -> str:

@@ -6,22 +6,26 @@ Whatever comes from outside (names, codes, details, hosts) goes through `cell`. 
 import json
 from collections.abc import Iterator
 
-from engine.errors import BLAMES, Blame, Outcome
-from engine.measure.counts import Counts
-from engine.measure.evaluation import spent_s
-from engine.measure.health import CPU_LIMIT, DESCRIPTOR_LIMIT, LAG_LIMIT_S
-from engine.measure.histogram import NS_PER_S
-from engine.measure.operation import DropReason, Phase
-from engine.report.beside import compare_counts
+from engine.report import sentences
 from engine.report.change import comparison_lines
 from engine.report.knee import knee_lines
-from engine.report.results import BatchFacts, RunResult
-from engine.report.rows import SUMMARY_HEADINGS, columns, part_rows, quantiles, summary_rows
+from engine.report.results import RunResult
 from engine.report.storm import storm_of
-from engine.report.units import NOTHING, cell, count, duration, instant, ms, percent, table, three_digits
-
-_ROWS = 50
-"""How many rows a table of failures or batches has at most (product section 9: repetition in reports capped)."""
+from engine.report.tables import (
+    FAILED,
+    Table,
+    batches_table,
+    drops_table,
+    emulator_table,
+    failures_table,
+    hubs_table,
+    main_table,
+    operations_table,
+    parts_table,
+    storm_table,
+    thresholds_table,
+)
+from engine.report.units import cell, table
 
 
 def report_markdown(result: RunResult) -> str:
@@ -32,15 +36,16 @@ def report_markdown(result: RunResult) -> str:
         _storm(result),
         knee_lines(result),
         _operations(result),
-        _failures(result),
-        _drops(result),
+        _section("Failures", failures_table(result)),
+        _section("Dropped starts", drops_table(result)),
         _thresholds(result),
         comparison_lines(result),
         _conservation(result),
         _generator(result),
         _batches(result),
-        _hubs(result),
-        _emulator(result),
+        _section("Per hub", hubs_table(result)),
+        _section("Beside the emulator's own counts", emulator_table(result)),
+        _telemetry(result),
         _spec(result),
     )
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
@@ -48,241 +53,103 @@ def report_markdown(result: RunResult) -> str:
 
 def _heading(result: RunResult) -> Iterator[str]:
     facts, judgement = result.facts, result.judgement
-    texts = [cell(reason.text) for reason in judgement.reasons]
     so_far = " so far" if facts.is_partial else ""
-    first = texts[0] if texts else "nothing spoke against it"
+    first = cell(sentences.headline(result))
     yield f"# {cell(facts.name)}"
     yield ""
     yield f"**{judgement.verdict.upper()}{so_far}** (exit code {judgement.exit_code}): {first}"
     yield ""
-    yield _asked(result)
-    if texts[1:] or judgement.warnings:
+    yield f"Asked: {'; '.join(map(cell, sentences.asked(result)))}."
+    if judgement.reasons[1:] or judgement.warnings:
         yield ""
-    for reason, text in zip(judgement.reasons[1:], texts[1:], strict=True):
-        yield f"- also {reason.verdict}: {text}"
+    for reason in judgement.reasons[1:]:
+        yield f"- also {reason.verdict}: {cell(reason.text)}"
     for warning in judgement.warnings:
         yield f"- warning: {cell(warning)}"
 
 
-def _asked(result: RunResult) -> str:
-    facts = result.facts
-    load_s = spent_s({Phase.RAMP, Phase.STEADY}, facts.durations_s)
-    words = [
-        f"{cell(facts.scenario)} on target {cell(facts.target)} with {count(facts.devices)} devices",
-        f"{duration(load_s)} of load",
-        f"run {cell(facts.run_id)}, {cell(facts.state)}",
-        f"started {instant(facts.started_at) or NOTHING}, ended {instant(facts.ended_at) or NOTHING}",
-        f"seed {facts.random_seed}",
-    ]
-    words += [f"{facts.attempts} attempts"] if facts.attempts > 1 else []
-    words += [f"certfleet {cell(facts.version)}"] if facts.version else []
-    words += [f"{cell(name)}={cell(value)}" for name, value in sorted(facts.labels.items())]
-    return "Asked: " + "; ".join(words) + "."
-
-
 def _main(result: RunResult) -> Iterator[str]:
-    main = result.facts.main
-    counts = result.counts(main)
-    rate = three_digits(counts.rate(result.spent_s(main)))
-    yield f"## {main}"
+    yield f"## {result.facts.main}"
     yield ""
-    headings = ("latency in ms", "count", "rate/s", "p50", "p95", "p99", "max", "lost", "timeout")
-    beside = (count(counts.lost), count(counts.outcomes[Outcome.TIMEOUT]))
-    latencies = (("intended: due to end", counts.intended), ("actual: begin to end", counts.actual))
-    rows = [(name, count(found.count), rate, *quantiles(found), ms(found.max_s), *beside) for name, found in latencies]
-    yield from table(headings, rows)
+    yield from _lines(main_table(result))
     yield ""
-    yield (
-        f"Percentiles cover ok and late; what was lost or timed out has no latency. Failed, late, lost or overdue: "
-        f"{percent(counts.fail_rate)} of what started; dropped: {percent(counts.share(Outcome.DROPPED))} of what was "
-        "due."
-    )
+    yield sentences.main_note(result)
 
 
 def _storm(result: RunResult) -> Iterator[str]:
     storm = storm_of(result)
     if storm is None:
         return
-    yield "## The storm"
+    yield from _section("The storm", storm_table(storm))
     yield ""
-    yield from table(
-        ("devices connected", *(f"{share} %" for share in storm.connected_s)),
-        [("after ms", *(ms(at_s) for at_s in storm.connected_s.values()))],
-    )
-    yield ""
-    yield (
-        "Of all devices due, from when they were due: retries count, and so does waiting for one of the handshakes "
-        "that a batch has in flight. A share that was never connected, or whose hold was cut short, has no time. "
-        f"Connections lost while holding: {count(storm.lost)}."
-    )
+    yield sentences.storm_note(storm)
 
 
 def _operations(result: RunResult) -> Iterator[str]:
     yield "## All operations"
     yield ""
-    yield from table(SUMMARY_HEADINGS, summary_rows(result))
-    parts = [row for operation in result.total.operations() for row in part_rows(result, operation)]
-    if parts:
+    yield from _lines(operations_table(result))
+    parts = parts_table(result)
+    if parts.rows:
         yield ""
-        yield from table(("part", "count", "p50 ms", "p95 ms", "p99 ms", "max ms"), parts)
-
-
-def _failures(result: RunResult) -> Iterator[str]:
-    total = result.total
-    found = [
-        (operation, outcome, code, failures)
-        for operation in total.operations()
-        for (outcome, code), failures in sorted(total.select(operation).failures.items())
-    ]
-    found.sort(key=lambda group: -group[3].count)
-    if not found:
-        return
-    yield "## Failures"
-    yield ""
-    headings = ("operation", "outcome", "code", "blame", "count", "first s", "last s", "for example")
-    rows = [
-        (
-            operation,
-            outcome,
-            cell(code) or NOTHING,
-            BLAMES[outcome],
-            count(failures.count),
-            f"{failures.first_ns / NS_PER_S:.1f}",
-            f"{failures.last_ns / NS_PER_S:.1f}",
-            "; ".join(cell(f"{device}: {detail}" if detail else device) for _, device, detail in failures.samples),
-        )
-        for operation, outcome, code, failures in found[:_ROWS]
-    ]
-    yield from table(headings, rows)
-    yield from _left_out(len(found) - _ROWS)
-
-
-def _drops(result: RunResult) -> Iterator[str]:
-    total = result.total
-    rows = [
-        (operation, cell(reason), _drop_blame(reason), count(many))
-        for operation in total.operations()
-        for reason, many in sorted(total.select(operation).drops.items())
-    ]
-    if rows:
-        yield "## Dropped starts"
-        yield ""
-        yield from table(("operation", "reason", "blame", "count"), rows)
-
-
-def _drop_blame(reason: str) -> str:
-    return "whoever failed the step" if reason == DropReason.STEP_FAILED else Blame.HARNESS
+        yield from _lines(parts)
 
 
 def _thresholds(result: RunResult) -> Iterator[str]:
-    judged = result.judgement.thresholds
-    if not judged:
+    """The section of thresholds, in which a failed one stands out."""
+    told = thresholds_table(result)
+    if not told.rows:
         return
     yield "## Thresholds"
     yield ""
-    rows = []
-    for found in judged:
-        threshold = found.threshold
-        window = "whole run" if threshold.window_s is None else f"every {duration(threshold.window_s)}"
-        delay = f" after {duration(threshold.delay_s)}" if threshold.delay_s else ""
-        held = "skipped" if found.is_skipped else "held" if found.is_ok else "**failed**"
-        rows.append((cell(str(threshold)), window + delay, held, _found(found.text)))
-    yield from table(("threshold", "over", "result", "found"), rows)
-
-
-def _found(text: str) -> str:
-    return cell(text.partition(": ")[2].removeprefix("found ").removeprefix("skipped, "))
+    bold = f"**{FAILED}**"
+    rows = [
+        (cell(what), cell(over), bold if held == FAILED else held, cell(found)) for what, over, held, found in told.rows
+    ]
+    yield from table(told.headings, rows)
 
 
 def _conservation(result: RunResult) -> Iterator[str]:
     yield "## Do the sums agree?"
     yield ""
     for operation in result.total.operations():
-        yield f"- {operation}: {_sums(result.total.select(operation))}"
+        yield f"- {operation}: {sentences.sums(result.total.select(operation))}"
     if result.judgement.mismatches:
         yield ""
     for mismatch in result.judgement.mismatches:
         yield f"- **mismatch** {cell(mismatch)}"
 
 
-def _sums(counts: Counts) -> str:
-    stopped = counts.in_flight + counts.cancelled
-    of_due = "=" if counts.due == counts.started + counts.dropped else "≠"
-    cancelled = f" ({count(counts.cancelled)} cancelled at the end)" if counts.cancelled else ""
-    return (
-        f"due {count(counts.due)} {of_due} started {count(counts.started)} + dropped {count(counts.dropped)}; "
-        f"started {count(counts.started)} = ok {count(counts.ok)} + failed {count(counts.failed)} + "
-        f"late {count(counts.late)} + lost {count(counts.lost)} + in flight {count(stopped)}{cancelled}"
-    )
-
-
 def _generator(result: RunResult) -> Iterator[str]:
-    fitness = result.judgement.fitness.values()
-    if not fitness:
+    if not result.judgement.fitness:
         return
-    over, judged = sum(fit.over for fit in fitness), sum(fit.judged for fit in fitness)
     yield "## Was the load generator fit?"
     yield ""
-    limits = f"loop lag p99 {ms(LAG_LIMIT_S)} ms, CPU {percent(CPU_LIMIT)}, descriptors {percent(DESCRIPTOR_LIMIT)}"
-    unfit = [cell(reason) for fit in fitness for reason in fit.reasons]
-    answer = "No" if unfit else "Yes"
-    yield f"{answer}: {count(over)} of {count(judged)} judged intervals were over a limit ({limits})."
+    yield sentences.generator_note(result)
+    unfit = sentences.unfit(result)
     if unfit:
         yield ""
-    yield from (f"- {reason}" for reason in unfit)
+    yield from (f"- {cell(reason)}" for reason in unfit)
 
 
 def _batches(result: RunResult) -> Iterator[str]:
-    batches = result.facts.batches
-    if not batches:
+    told = batches_table(result)
+    if not told.rows:
         return
     yield "## Batches"
     yield ""
-    headings = ("batch", "status", "holder", "token", "devices", "started", "ok", "lag p99 ms", "CPU", "descriptors")
-    yield from table(headings, [_batch_row(result, batch) for batch in batches[:_ROWS]])
+    yield from _lines(told)
     yield ""
-    yield f"started and ok are of {result.facts.main}; health is the worst interval's."
-    yield from _left_out(len(batches) - _ROWS)
+    yield sentences.batches_note(result)
+    yield from _left_out(told)
 
 
-def _batch_row(result: RunResult, batch: BatchFacts) -> tuple[str, ...]:
-    held = (cell(batch.holder) or NOTHING, str(batch.token), count(batch.devices))
-    named = (cell(batch.name), cell(batch.status), *held)
-    done = (NOTHING, NOTHING)
-    if batch.total is not None:
-        counts = batch.total.select(result.facts.main)
-        done = (count(counts.started), count(counts.ok))
-    fit = result.judgement.fitness.get(batch.name)
-    if fit is None:
-        return (*named, *done, NOTHING, NOTHING, NOTHING)
-    worst = fit.worst
-    return (*named, *done, ms(worst.lag_p99_s), percent(worst.cpu_share), percent(worst.descriptor_share))
-
-
-def _hubs(result: RunResult) -> Iterator[str]:
-    total = result.total
-    if len({series.hub for series in total.series if series.hub}) < 2:
+def _telemetry(result: RunResult) -> Iterator[str]:
+    if result.facts.telemetry is None:
         return
-    yield "## Per hub"
+    yield "## Telemetry"
     yield ""
-    rows = []
-    for operation in total.operations():
-        phases, spent = result.phases(operation), result.spent_s(operation)
-        hubs = {s.hub for s in total.series if s.hub and s.operation is operation and s.phase in phases}
-        rows += [(cell(hub), operation, *columns(result.counts(operation, hub), spent)) for hub in sorted(hubs)]
-    yield from table(("hub", *SUMMARY_HEADINGS), rows)
-
-
-def _emulator(result: RunResult) -> Iterator[str]:
-    if result.facts.emulator is None:
-        return
-    yield "## Beside the emulator's own counts"
-    yield ""
-    rows = [
-        (cell(row.what), NOTHING if row.ours is None else count(row.ours), count(row.theirs), row.note)
-        for row in compare_counts(result.total, result.facts.emulator)
-    ]
-    yield from table(("what", "devices", "emulator", "note"), rows)
+    yield sentences.delivery_note(result.facts.telemetry)
 
 
 def _spec(result: RunResult) -> Iterator[str]:
@@ -293,7 +160,20 @@ def _spec(result: RunResult) -> Iterator[str]:
     yield "```"
 
 
-def _left_out(many: int) -> Iterator[str]:
-    if many > 0:
+def _section(title: str, told: Table) -> Iterator[str]:
+    """A table under its title; nothing of one without rows."""
+    if told.rows:
+        yield f"## {title}"
         yield ""
-        yield f"… and {count(many)} more in summary.json."
+        yield from _lines(told)
+        yield from _left_out(told)
+
+
+def _lines(told: Table) -> list[str]:
+    return table(tuple(map(cell, told.headings)), [tuple(map(cell, row)) for row in told.rows])
+
+
+def _left_out(told: Table) -> Iterator[str]:
+    for line in sentences.left_out(told.left_out):
+        yield ""
+        yield line

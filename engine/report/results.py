@@ -10,10 +10,12 @@ from engine.measure.evaluation import judged_phases, spent_s
 from engine.measure.health import Health
 from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
+from engine.measure.signal import Delivery
 from engine.measure.tally import Tally
 from engine.measure.threshold import Threshold
 from engine.measure.timeline import Timeline
 from engine.measure.verdict import Ending, Evidence, Judgement, judge
+from engine.report.heat import Heat
 from engine.report.side import Side
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -44,8 +46,9 @@ class RunFacts:
     took; hubs are those the target lists; emulator is what the embedded service counted for itself (its /stats), None
     when there was none. started_by is who asked for the run, "" where nobody knows. search is what a rate search found.
     expected are the outcomes that the run is there to provoke: without thresholds nobody is warned of them. baseline is
-    the run that this one is compared with, if there is one. is_partial: the run goes on, so numbers and verdict are
-    those so far.
+    the run that this one is compared with, if there is one. telemetry is what became of the run's signals, None where
+    there was nowhere to send them. heat is how its batches did over time. is_partial: the run goes on, so numbers and
+    verdict are those so far.
     """
 
     run_id: str
@@ -72,6 +75,8 @@ class RunFacts:
     search: Mapping[str, Any] | None = None
     expected: frozenset[Outcome] = frozenset()
     baseline: Side | None = None
+    telemetry: Delivery | None = None
+    heat: Heat | None = None
     is_partial: bool = False
 
 

@@ -7,7 +7,7 @@ from engine.measure.counts import Counts
 from engine.measure.histogram import Histogram
 from engine.measure.operation import PARTS, Operation, Phase
 from engine.report.results import RunResult
-from engine.report.units import cell, count, ms, three_digits
+from engine.report.units import count, ms, three_digits
 
 SUMMARY_HEADINGS = (
     "operation",
@@ -42,7 +42,7 @@ def part_rows(result: RunResult, operation: Operation) -> list[tuple[str, ...]]:
     """One row per part of an operation, in order: its name, count, quantiles and maximum."""
     parts = result.counts(operation).parts
     return [
-        (f"{operation}.{cell(part)}", count(found.count), *quantiles(found), ms(found.max_s))
+        (f"{operation}.{part}", count(found.count), *quantiles(found), ms(found.max_s))
         for part, found in in_order(operation, parts)
     ]
 

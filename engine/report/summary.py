@@ -53,6 +53,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "batches": [_batch(result, batch) for batch in facts.batches],
         "generator": _generator(result),
         "emulator": [row.figures() for row in compare_counts(total, facts.emulator or {})],
+        "telemetry": None if facts.telemetry is None else facts.telemetry.figures(),
         "devices": facts.devices,
         "hubs": list(facts.hubs),
         "attempts": facts.attempts,

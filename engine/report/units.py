@@ -64,8 +64,13 @@ def cell(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", _UNSEEN.sub(" ", text))
 
 
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Whether all cells hold a number, or stand for none."""
+    return all(map(_NUMBER.fullmatch, cells))
+
+
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Lines of a Markdown table, columns of numbers aligned right. Cells are escaped already."""
     columns = [[row[index] for row in rows] for index in range(len(headings))]
-    rule = ["---:" if all(map(_NUMBER.fullmatch, column)) else "---" for column in columns]
+    rule = ["---:" if is_numeric(column) else "---" for column in columns]
     return [f"| {' | '.join(line)} |" for line in (headings, rule, *rows)]

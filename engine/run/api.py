@@ -6,8 +6,9 @@ and estimated whole before the first thing is written.
 """
 
 import re
+from collections.abc import Mapping
 from itertools import dropwhile, islice
-from typing import Any
+from typing import Any, Final
 
 from engine.errors import (
     IllegalMove,
@@ -19,16 +20,23 @@ from engine.errors import (
 from engine.plan.estimate import estimate
 from engine.plan.spec.parse import parse_spec
 from engine.plan.spec.runner import settled
+from engine.report.page import policy_of
 from engine.report.units import instant
 from engine.run import live, results, state
 from engine.run.answers import RETRY_AFTER_S, Answer, Request, as_json
 from engine.run.baseline import choose
 from engine.run.files import Submission, find_submission, write_submission
+from engine.run.forms import Form
+from engine.run.forms import choose as choose_form
 from engine.run.means import Means, target_of
 from engine.run.search import parse_filter
 from engine.run.submission import digest, hold, new_state, reserve
 
 LIST_LIMIT = 50
+HTML: Final = "text/html"
+NOTHING_RUNS: Final = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of an answer that is no page, should a browser show it as one."""
+
 _RUN_ID = re.compile(r"[a-z0-9-]{4,64}")
 
 
@@ -97,17 +105,22 @@ def post_cancel(request: Request, means: Means) -> Answer:
 
 def get_results(request: Request, means: Means) -> Answer:
     """GET /api/runs/{id}/results: summary.json, partial while the run goes on."""
-    return _document(request, means, results.SUMMARY, "application/json")
+    return _document(request, means, {"json": Form(results.SUMMARY, "application/json")})
 
 
 def get_intervals(request: Request, means: Means) -> Answer:
-    """GET /api/runs/{id}/intervals: timeline.csv, partial while the run goes on."""
-    return _document(request, means, results.TIMELINE, "text/csv")
+    """GET /api/runs/{id}/intervals: timeline.csv, or charts.json for format=json; partial while the run goes on."""
+    csv, json = Form(results.TIMELINE, "text/csv"), Form(results.CHARTS, "application/json")
+    return _document(request, means, {"csv": csv, "json": json})
 
 
 def get_report(request: Request, means: Means) -> Answer:
-    """GET /api/runs/{id}/report: the report in Markdown, partial while the run goes on."""
-    return _document(request, means, results.REPORT, "text/markdown")
+    """GET /api/runs/{id}/report: a page, or Markdown for format=md; partial while the run goes on.
+
+    Its own policy says what may run on the page; a header can say besides that no other page may frame it.
+    """
+    page, markdown = Form(results.PAGE, HTML), Form(results.REPORT, "text/markdown")
+    return _document(request, means, {"html": page, "md": markdown})
 
 
 def get_targets(_request: Request, means: Means) -> Answer:
@@ -189,6 +202,11 @@ def _listed(found: state.RunState) -> dict[str, Any]:
     }
 
 
-def _document(request: Request, means: Means, name: str, content_type: str) -> Answer:
-    found = read_run(request.run_id, means)
-    return Answer(200, results.document(found, name, means), content_type=content_type)
+def _document(request: Request, means: Means, forms: Mapping[str, Form]) -> Answer:
+    form = choose_form(request, forms)
+    body = results.document(read_run(request.run_id, means), form.document, means)
+    policy = policy_of(body) if form.content_type == HTML else NOTHING_RUNS
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+    if len(forms) > 1:
+        headers["Vary"] = "Accept"
+    return Answer(200, body, headers=headers, content_type=form.content_type)

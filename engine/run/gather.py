@@ -6,11 +6,13 @@ from itertools import batched
 from typing import Any
 
 from engine.batch.checkpoint import Archived, Checkpoint, CheckpointUnreadable
+from engine.device.catalog import SCENARIOS
 from engine.measure.encoding import NotATally
 from engine.measure.operation import Phase
 from engine.measure.timeline import Timeline
 from engine.plan.batches import Batch
 from engine.plan.spec.runspec import RunSpec
+from engine.report.heat import Heat
 from engine.run import keys, record
 from engine.run.claims import Claims
 from engine.run.files import Planned
@@ -35,12 +37,13 @@ class PieceMissing(Exception):
 class Gathered:
     """The plan's batches in order, each with its outcome; the merged timeline; how long each phase took.
 
-    The outcomes keep their totals only: all their windows are in the timeline.
+    The outcomes keep their totals only: all their windows are in the timeline, and a little of each batch's in heat.
     """
 
     outcomes: tuple[BatchOutcome, ...]
     timeline: Timeline
     durations_s: Mapping[Phase, float]
+    heat: Heat
 
 
 def gather(found: RunState, planned: Planned, spec: RunSpec, means: Means, *, missing: str) -> Gathered:
@@ -50,6 +53,7 @@ def gather(found: RunState, planned: Planned, spec: RunSpec, means: Means, *, mi
     """
     run_id = found.run_id
     merged = Timeline(spec.results.interval_s, spec.results.failure_samples)
+    heat = Heat(SCENARIOS[spec.scenario].main, merged.interval_s)
     outcomes = []
     for left in _outcomes(found, planned.plan.batches, spec, means, missing=missing):
         try:
@@ -59,9 +63,10 @@ def gather(found: RunState, planned: Planned, spec: RunSpec, means: Means, *, mi
             outcome = _none(planned.plan.batches[left.batch], spec, LOST, str(gone))
             whole = outcome.timeline
         merged.merge(whole)
+        heat.add(f"batch {outcome.batch}", whole, outcome.total)
         outcomes.append(outcome)
     spent_s = {outcome.batch: outcome.durations_s for outcome in outcomes}
-    return Gathered(tuple(outcomes), merged, durations(planned.plan.waves, spent_s))
+    return Gathered(tuple(outcomes), merged, durations(planned.plan.waves, spent_s), heat)
 
 
 def _outcomes(

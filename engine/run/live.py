@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.batch.progress import Progress, ProgressUnreadable
 from engine.device.catalog import SCENARIOS
-from engine.errors import NotFound, Outcome
+from engine.errors import BLAMES, NotFound, Outcome
 from engine.measure.counts import Counts
 from engine.measure.evaluation import judge_threshold
 from engine.measure.operation import Operation, Phase
@@ -230,7 +230,13 @@ def _percentiles(counts: Counts) -> Mapping[str, float | None]:
 def _failures(tally: Tally) -> Iterable[dict[str, Any]]:
     """The most frequent failures first."""
     found = [
-        {"operation": operation, "outcome": outcome, "code": code, "count": failures.count}
+        {
+            "operation": operation,
+            "outcome": outcome,
+            "code": code,
+            "blame": BLAMES[outcome],
+            "count": failures.count,
+        }
         for operation in tally.operations()
         for (outcome, code), failures in tally.select(operation).failures.items()
     ]

@@ -1,24 +1,29 @@
 """A run's documents: put together while it goes on, written once when it ends, read from then on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from typing import Final
 
 from engine.device.catalog import SCENARIOS
 from engine.errors import NotFound
 from engine.measure.operation import Operation
+from engine.measure.signal import Delivery
 from engine.measure.tally import Tally
 from engine.measure.verdict import Ending
 from engine.plan.bounds import first_bound
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.target import Profile, Target
 from engine.ports import Store
+from engine.report.charts import charts
 from engine.report.compare import unlike
 from engine.report.intervals import timeline_csv
 from engine.report.knee import knee_warnings
+from engine.report.page import report_html
 from engine.report.render import report_markdown
 from engine.report.results import BatchFacts, RunFacts, RunResult, conclude
+from engine.report.sentences import delivery_warnings
 from engine.report.summary import summary
 from engine.run import record, start
 from engine.run.baseline import against
@@ -30,7 +35,9 @@ from engine.run.state import RunState, Stage
 
 SUMMARY = "summary.json"
 TIMELINE = "timeline.csv"
+CHARTS = "charts.json"
 REPORT = "report.md"
+PAGE = "report.html"
 VERSION = "0.1.0"
 NAMED = 10
 """How many batches a warning names."""
@@ -47,6 +54,7 @@ def conclude_run(state: RunState, means: Means, *, ending: Ending) -> RunResult:
     result = conclude(facts, gathered.timeline, thresholds=spec.judged_by(), ending=ending)
     warnings = [f"batch {o.batch}: {line}" for o in gathered.outcomes for line in (*o.warnings, *_troubles(o))]
     warnings += [*knee_warnings(facts.search), *other.warnings, *_unready(state, gathered, means)]
+    warnings += delivery_warnings(facts.telemetry)
     warnings += [] if other.side is None else unlike(result.side(), other.side)
     judgement = replace(result.judgement, warnings=(*result.judgement.warnings, *warnings))
     return replace(result, judgement=judgement)
@@ -66,30 +74,31 @@ def document(state: RunState, name: str, means: Means) -> bytes:
         why = "it is not planned yet" if state.is_live else "it was never planned"
         raise NotFound(f"run {state.run_id}", f"there are no results, {why}") from early
     if not state.is_live:
-        return render(conclude_run(state, means, ending=Ending(errors=state.reasons)))[name]
+        return DOCUMENTS[name](conclude_run(state, means, ending=Ending(errors=state.reasons)))
     gathered = gather(state, planned, spec, means, missing=UNFINISHED)
     facts = _facts(state, planned, spec, gathered, means)
     facts = replace(facts, baseline=against(state, spec, means).side, is_partial=True)
-    return render(conclude(facts, gathered.timeline, thresholds=spec.judged_by()))[name]
+    return DOCUMENTS[name](conclude(facts, gathered.timeline, thresholds=spec.judged_by()))
 
 
 def write(result: RunResult, store: Store) -> None:
     """All documents, for people to keep; again is the same."""
-    for name, body in render(result).items():
-        record.update(store, f"{result.facts.run_id}/{name}", partial(_replaced, body))
+    for name, rendered in DOCUMENTS.items():
+        record.update(store, f"{result.facts.run_id}/{name}", partial(_replaced, rendered(result)))
 
 
 def _replaced(body: bytes, _held: bytes | None) -> bytes:
     return body
 
 
-def render(result: RunResult) -> Mapping[str, bytes]:
-    """The documents by name."""
-    return {
-        SUMMARY: json.dumps(summary(result), indent=1, allow_nan=False).encode(),
-        TIMELINE: timeline_csv(result.timeline, result.facts.percentiles).encode(),
-        REPORT: report_markdown(result).encode(),
-    }
+DOCUMENTS: Final[Mapping[str, Callable[[RunResult], bytes]]] = {
+    SUMMARY: lambda result: json.dumps(summary(result), indent=1, allow_nan=False).encode(),
+    TIMELINE: lambda result: timeline_csv(result.timeline, result.facts.percentiles).encode(),
+    CHARTS: lambda result: json.dumps(charts(result), separators=(",", ":"), allow_nan=False).encode(),
+    REPORT: lambda result: report_markdown(result).encode(),
+    PAGE: lambda result: report_html(result).encode(),
+}
+"""What a run leaves for people and machines, each made of its result when it is wanted."""
 
 
 def _facts(state: RunState, planned: Planned, spec: RunSpec, gathered: Gathered, means: Means) -> RunFacts:
@@ -129,7 +138,15 @@ def _facts(state: RunState, planned: Planned, spec: RunSpec, gathered: Gathered,
         emulator=_counted(planned, spec, means),
         search=next((outcome.search for outcome in gathered.outcomes if outcome.search is not None), None),
         expected=SCENARIOS[spec.scenario].expected,
+        heat=gathered.heat,
+        telemetry=_delivered(gathered),
     )
+
+
+def _delivered(gathered: Gathered) -> Delivery | None:
+    """What became of all that the batches told, None where nobody listened."""
+    found = [outcome.telemetry for outcome in gathered.outcomes if outcome.telemetry is not None]
+    return reduce(Delivery.merge, found) if found else None
 
 
 def _counted(planned: Planned, spec: RunSpec, means: Means) -> Mapping[str, object] | None:

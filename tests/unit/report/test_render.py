@@ -6,6 +6,7 @@ from engine.errors import Outcome
 from engine.measure.health import Health
 from engine.measure.operation import Operation, Phase
 from engine.measure.sample import Sample, Series
+from engine.measure.signal import Delivery
 from engine.measure.timeline import Timeline
 from engine.report.render import report_markdown
 from engine.report.results import BatchFacts, RunResult, conclude
@@ -78,3 +79,10 @@ def test_report_believes_a_healthy_generator(calm: RunResult) -> None:
     batch = BatchFacts("batch 0", "finished", total=calm.total, health=(Health(0, Phase.STEADY, cpu_share=0.4),))
     report = report_markdown(conclude(replace(calm.facts, batches=(batch,)), calm.timeline))
     assert "Yes: 0 of 1 judged intervals were over a limit" in report
+
+
+def test_report_says_what_became_of_telemetry(calm: RunResult) -> None:
+    """Where any was sent."""
+    told = report_markdown(replace(calm, facts=replace(calm.facts, telemetry=Delivery(7, 2, 1))))
+    assert "## Telemetry\n\n7 signals sent, 1 dropped; 2 times one was tried again." in told
+    assert "## Telemetry" not in report_markdown(calm)

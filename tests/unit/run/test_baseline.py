@@ -124,7 +124,7 @@ def test_run_is_judged_by_its_baseline(took_s: float, verdict: str) -> None:
     assert (found.verdict, found.baseline) == (verdict, "run-1")
     assert summary(means, "run-2")["comparison"]["to"]["runId"] == "run-1"
     assert "the baseline had 1000 ms, so the limit is 1200 ms" in summary(means, "run-2")["thresholds"][0]["text"]
-    report = answer(api.get_report, Request(run_id="run-2"), means).body
+    report = answer(api.get_report, Request(run_id="run-2", query={"format": "md"}), means).body
     assert b"## Compared with run-1" in report
 
 

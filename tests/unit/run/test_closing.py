@@ -47,7 +47,7 @@ def keep_state(means: Means, *indexes: int) -> None:
 
 
 def test_run_is_judged_and_written() -> None:
-    """Verdict and counts in the state, three documents among the results, the names free again."""
+    """Verdict and counts in the state, five documents among the results, the names free again."""
     means = make_means()
     plan(means, "run-a", SPEC)
     keep_state(means, 0, 1, 3)
@@ -57,7 +57,8 @@ def test_run_is_judged_and_written() -> None:
     found = run_of(means)
     assert (found.stage, found.verdict, found.reasons) == (Stage.FINISHED, "passed", ())
     assert (found.batches.planned, found.batches.done, found.batches.lost) == (2, 2, 0)
-    assert set(contents(means.results)) == {f"run-a/{name}" for name in ("summary.json", "timeline.csv", "report.md")}
+    documents = ("summary.json", "timeline.csv", "charts.json", "report.md", "report.html")
+    assert set(contents(means.results)) == {f"run-a/{name}" for name in documents}
     assert ranges(means) == [(0, 2, None, True), (3, 1, None, True)]
 
 

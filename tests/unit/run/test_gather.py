@@ -154,6 +154,21 @@ def test_archived_pieces_are_counted() -> None:
         assert found.outcomes[1].timeline.windows == {}
 
 
+def test_heat_has_every_batch_with_all_its_windows() -> None:
+    """In the order of the plan: what was delivered, what is archived, and those that left nothing."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    first, past = archive(means, 1, 2, 3)
+    deliver(means, "run-a", 1, archived=(first,), past=past)
+    deliver(means, "run-a", 0)
+    rows = gathered(means).heat.rows
+    assert [(row.name, sum(cell.ended for cell in row.cells.values())) for row in rows] == [
+        ("batch 0", 5),
+        ("batch 1", 10),
+        ("batch 2", 0),
+    ]
+
+
 @pytest.mark.parametrize("body", [None, b"damaged"])
 def test_batch_whose_piece_is_missing_is_lost(body: bytes | None) -> None:
     """A part of its numbers would be mistaken for all of them; the others are counted."""

@@ -1,16 +1,19 @@
 """A run's documents: partial while it goes on, final after."""
 
 import json
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from doubles.means import contents, deliver, local_targets, make_means, plan
+from engine.measure.signal import Delivery
 from engine.measure.timeline import Timeline
 from engine.plan.target import parse_targets
 from engine.run import api, results, start, state
-from engine.run.answers import Request, answer
+from engine.run.answers import Handler, Request, answer
 from engine.run.closing import close_run, give_up
 from engine.run.means import Means
 
@@ -35,10 +38,93 @@ def test_documents_are_partial_while_the_run_goes_on() -> None:
     assert summary(means)["operations"]["cert.issued"]["ok"] == 5
     report = answer(api.get_report, Request(run_id="run-a"), means)
     timeline = answer(api.get_intervals, Request(run_id="run-a"), means)
-    assert (report.content_type, timeline.content_type) == ("text/markdown", "text/csv")
+    assert (report.content_type, timeline.content_type) == ("text/html", "text/csv")
     assert b"PASSED so far" in report.body
     assert timeline.body.count(b"\n") > 1
     assert contents(means.results) == {}
+
+
+ASKED = [
+    (api.get_report, {}, "", "text/html", b"<!doctype html>"),
+    (api.get_report, {}, "text/html,application/xhtml+xml,*/*;q=0.8", "text/html", b"<!doctype html>"),
+    (api.get_report, {"format": "md"}, "text/html", "text/markdown", b"# "),
+    (api.get_report, {}, "text/markdown", "text/markdown", b"# "),
+    (api.get_report, {"format": "html"}, "text/markdown", "text/html", b"<!doctype html>"),
+    (api.get_intervals, {}, "*/*", "text/csv", b"start_s,"),
+    (api.get_intervals, {"format": "json"}, "", "application/json", b'{"runId":"run-a"'),
+    (api.get_intervals, {}, "application/json", "application/json", b'{"runId":"run-a"'),
+    (api.get_intervals, {"format": "csv"}, "application/json", "text/csv", b"start_s,"),
+    (api.get_results, {}, "text/html", "application/json", b"{"),
+]
+
+
+@pytest.mark.parametrize(("handler", "query", "accept", "content_type", "begins"), ASKED)
+@pytest.mark.parametrize("is_over", [False, True])
+def test_documents_come_in_the_form_that_is_asked_for(
+    handler: Handler, query: dict[str, str], accept: str, content_type: str, begins: bytes, is_over: bool
+) -> None:
+    """By the query, else by what the header Accept likes, else the usual one; while the run goes on and after."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for batch in (0, 1):
+        deliver(means, "run-a", batch)
+    if is_over:
+        close_run(ORDER, means)
+    found = answer(handler, Request(run_id="run-a", query=query, headers={"accept": accept}), means)
+    assert (found.status, found.content_type) == (200, content_type)
+    assert found.body.startswith(begins)
+
+
+@pytest.mark.parametrize("handler", [api.get_results, api.get_intervals, api.get_report])
+def test_documents_in_a_form_that_is_none_are_refused(handler: Handler) -> None:
+    """With those that there are."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    found = answer(handler, Request(run_id="run-a", query={"format": "docx"}), means)
+    body = json.loads(found.body)
+    assert (found.status, body["code"]) == (400, "spec-invalid")
+    assert body["errors"][0]["allowed"] in ("json", "csv | json", "html | md")
+
+
+def test_page_goes_with_its_own_policy() -> None:
+    """What the page says of itself, and that nobody may frame it; nothing runs in any other document."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    deliver(means, "run-a", 0)
+    page = answer(api.get_report, Request(run_id="run-a"), means)
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.endswith("; frame-ancestors 'none'")
+    assert f'content="{policy.removesuffix("; frame-ancestors 'none'")}"'.encode() in page.body
+    for handler in (api.get_results, api.get_intervals):
+        headers = answer(handler, Request(run_id="run-a"), means).headers
+        assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["X-Content-Type-Options"] == page.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_page_shows_each_batch_over_time() -> None:
+    """The heat map has what every batch delivered, in the order of the plan."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for batch in (1, 0):
+        deliver(means, "run-a", batch)
+    found = answer(api.get_intervals, Request(run_id="run-a", query={"format": "json"}), means)
+    heat = json.loads(found.body)["heat"]
+    assert heat["batches"] == [
+        {"name": name, "p95": [1000.0], "failed": [0], "ended": [5]} for name in ("batch 0", "batch 1")
+    ]
+
+
+def test_telemetry_that_was_dropped_is_a_warning() -> None:
+    """Beside the others, in the state as in the summary."""
+    means = make_means()
+    plan(means, "run-a", SPEC)
+    for batch in (0, 1):
+        deliver(means, "run-a", batch, telemetry=Delivery(sent=90, dropped=5))
+    close_run(ORDER, means)
+    assert summary(means)["telemetry"] == {"sent": 180, "retried": 0, "dropped": 10}
+    told = "telemetry: 10 of 190 signals were dropped, so queries see less than this report"
+    assert told in summary(means)["warnings"]
+    assert told in state.read_state(means.store, "run-a").warnings
 
 
 def test_summary_says_who_asked_for_the_run() -> None:
@@ -59,7 +145,7 @@ def test_documents_are_final_after_the_run() -> None:
     assert summary(means)["partial"] is False
     assert summary(means)["verdict"] == "passed"
     moved = make_means(means.store, results=means.results, targets=type(means.targets)({}))
-    for name, handler in (("report.md", api.get_report), ("timeline.csv", api.get_intervals)):
+    for name, handler in (("report.html", api.get_report), ("timeline.csv", api.get_intervals)):
         held = means.results.read(f"run-a/{name}")
         assert held is not None
         assert answer(handler, Request(run_id="run-a"), moved).body == held.body
@@ -182,7 +268,7 @@ def test_run_that_measured_nothing_is_an_error() -> None:
     assert close_run(ORDER, means)["verdict"] == "error"
 
 
-@pytest.mark.parametrize("name", [results.SUMMARY, results.TIMELINE, results.REPORT])
+@pytest.mark.parametrize("name", sorted(results.DOCUMENTS))
 def test_documents_are_written_again_the_same(name: str) -> None:
     """A closing that is tried again replaces what the first try wrote."""
     means = make_means()
@@ -220,5 +306,11 @@ def test_search_is_in_the_documents_and_warned_of_where_the_harness_limited_it()
     assert summary(means)["search"] == search
     assert summary(means)["verdict"] == "passed"
     assert [text for text in summary(means)["warnings"] if "limited by the harness: 50.0 %" in text]
-    report = answer(api.get_report, Request(run_id="run-a"), means)
+    report = answer(api.get_report, Request(run_id="run-a", query={"format": "md"}), means)
     assert b"## The knee" in report.body
+
+
+def test_version_is_the_projects() -> None:
+    """The one that pyproject.toml has."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["version"] == results.VERSION
