@@ -262,4 +262,10 @@ def _badness(expr: Expr, value: float) -> float:
 def _shown(expr: Expr, value: float) -> str:
     if expr.aggregate in LATENCIES:
         return f"{value:.6g} ms"
-    return f"{value:.6g}/s" if expr.aggregate is Aggregate.RATE else f"{value:.10g}"
+    if expr.aggregate is Aggregate.RATE:
+        return f"{value:.6g}/s"
+    if expr.aggregate is Aggregate.COUNT:
+        return f"{value:.10g}"
+    short = f"{value:.4g}"
+    is_clear = (float(short) < expr.value, float(short) > expr.value) == (value < expr.value, value > expr.value)
+    return short if is_clear else f"{value:.10g}"  # rounded onto the limit it would seem to hold, or not to

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.batch.telling import figures_of
+from engine.device.catalog import SCENARIOS
 from engine.measure.signal import Event, EventName
+from engine.plan.spec.scenario import Scenario
 from engine.report.results import RunResult
 from engine.run.means import Means
 from engine.run.schedules import Firing, Schedule
@@ -40,7 +42,7 @@ def run_finished(found: RunState, result: RunResult) -> Event:
     facts, judgement = result.facts, result.judgement
     spent_s = result.spent_s(facts.main)
     figures = figures_of(result.counts(facts.main), devices=facts.devices, duration_s=spent_s)
-    said = {"mainOperation": facts.main, "exitCode": str(judgement.exit_code)}
+    said = {"exitCode": str(judgement.exit_code)}
     return _run(found, "finished", facts.ended_at or 0.0, said, {**figures, "batches": len(facts.batches)})
 
 
@@ -71,6 +73,7 @@ def _run(found: RunState, status: str, at: float, facts: Mapping[str, str], figu
         "status": status,
         "name": found.name,
         "target": found.target,
+        "mainOperation": SCENARIOS[Scenario(found.scenario)].main,
         "state": found.stage,
         "verdict": found.verdict or "",
         "startedBy": found.started_by,

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Outcome
+from engine.measure import evaluation
 from engine.measure.evaluation import LOAD, Judged, breached, judge_threshold, judged_phases, spent_s
 from engine.measure.measured import Measured
 from engine.measure.operation import Operation, Phase
@@ -374,3 +375,11 @@ def test_breached_compares_with_the_baseline() -> None:
         found = breached([threshold], _steps(took_s), now_s=10.0, durations_s={}, baseline=baseline)
         assert bool(found) is stops
     assert breached([threshold], _steps(0.9), now_s=10.0, durations_s={}) == []
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.1197339246, "0.1197"), (0.0, "0"), (0.1, "0.1"), (0.100000001, "0.100000001")]
+)
+def test_shares_are_shown_as_short_as_they_are_clear(share: float, shown: str) -> None:
+    """Four digits, and as many more as it takes to tell on which side of the limit a share is."""
+    assert evaluation._shown(parse_threshold("cert.issued", "fail_rate<=0.1").expr, share) == shown
