@@ -14,7 +14,7 @@ from engine.batch.courier import Courier
 from engine.batch.done import Stop
 from engine.batch.runner import run_batch as drive
 from engine.batch.teller import Holding, Teller
-from engine.batch.telling import Source
+from engine.batch.telling import Source, telling_every_s
 from engine.device.bundle import Bundle
 from engine.device.catalog import SCENARIOS
 from engine.errors import ClaimLost, LaunchError, Outcome, RunRefused, SettingsError, StoreError, StoreUnavailable
@@ -232,7 +232,7 @@ def _teller(post: Post, batch: Batch, claim: Claim, *, means: Means, spec: RunSp
         Source(post.run_id, spec.scenario, str(batch.index)),
         Holding(claim.holder, claim.token, claim.attempt, batch.devices),
         zero_wall=post.zero_wall,
-        interval_s=spec.results.interval_s,
+        interval_s=telling_every_s(spec.results.interval_s, post.outline.batches),
     )
 
 

@@ -170,3 +170,9 @@ def test_figures_have_the_percentiles_of_the_results():
     found = telling.figures_of(counts, devices=3, duration_s=1.0)
     assert found["p50_ms"] == counts.intended.quantile(0.5) * 1000
     assert found["p999_ms"] == 300.0
+
+
+def test_large_runs_tell_less_often():
+    """The events of a second do not grow with the run, until that would make a worker seem silent."""
+    assert [telling.telling_every_s(10.0, batches) for batches in (1, 200, 400, 100_000)] == [10.0, 10.0, 20.0, 300.0]
+    assert telling.telling_every_s(60.0, 400) == 60.0
