@@ -244,7 +244,9 @@ def _telemetry(settings: Settings, environ: Mapping[str, str], role: str) -> Cal
         return None
     own = replace(settings, azure_client_id=settings.appinsights_client_id or settings.azure_client_id)
     credential = _credential(own) if settings.appinsights_auth == "entra" else None
-    found = Ingestion(settings.appinsights_connection_string, source_of(role, environ, version=VERSION), credential=credential)
+    found = Ingestion(
+        settings.appinsights_connection_string, source_of(role, environ, version=VERSION), credential=credential
+    )
     return lambda: Outbox(found.opened())  # opened by whoever asks, and not in the middle of a load
 
 

@@ -7,7 +7,7 @@ Source: product section 6, table of verdicts; section 4.3, rules 1 and 13; secti
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from engine.errors import Outcome
@@ -134,10 +134,17 @@ def judge(thresholds: Sequence[Threshold], evidence: Evidence, ending: Ending) -
         verdict=reasons[0].verdict if reasons else Verdict.PASSED,
         reasons=reasons,
         warnings=tuple(_warnings(total, evidence, judged=judged, fitness=fitness)),
-        thresholds=judged,
+        thresholds=tuple(map(_so_far, judged)) if evidence.is_partial else judged,
         mismatches=mismatches,
         fitness=fitness,
     )
+
+
+def _so_far(judged: Judged) -> Judged:
+    """What has no data yet has neither held nor failed."""
+    if judged.value is not None or judged.is_skipped:
+        return judged
+    return replace(judged, is_ok=True, is_skipped=True, text=f"{judged.threshold}: skipped, no data yet")
 
 
 def _nothing_measured(total: Tally, evidence: Evidence, ending: Ending) -> list[str]:

@@ -27,6 +27,7 @@ from engine.plan.spec.execution import Cleanup
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import REGISTRY
 from engine.report.figures import latency
+from engine.report.units import instant
 from engine.run import keys, pool, record, state
 from engine.run.files import read_plan, read_spec
 from engine.run.home import DeviceState, Span
@@ -187,8 +188,13 @@ def _write(run_id: str, ended: state.Cleaning, means: Means) -> None:
 
 
 def _told(cleaning: state.Cleaning) -> dict[str, Any]:
-    names = {"number": "number", "endedAt": "ended_at", "deleted": "deleted", "left": "left"}
-    return {**{name: getattr(cleaning, field) for name, field in names.items()}, "notes": list(cleaning.notes)}
+    return {
+        "number": cleaning.number,
+        "endedAt": instant(cleaning.ended_at),
+        "deleted": cleaning.deleted,
+        "left": cleaning.left,
+        "notes": list(cleaning.notes),
+    }
 
 
 def _with(ended: state.Cleaning, found: RunState) -> RunState:

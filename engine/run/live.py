@@ -17,6 +17,7 @@ from engine.measure.timeline import Timeline
 from engine.measure.verdict import Verdict
 from engine.plan.spec.runspec import RunSpec
 from engine.plan.spec.scenario import Executor
+from engine.report.units import instant
 from engine.run import cleanup, keys, record
 from engine.run.files import Planned, read_plan, read_spec
 from engine.run.means import Means, RunClock
@@ -76,10 +77,10 @@ def look(run_id: str, state: RunState, means: Means) -> dict[str, Any]:
         "reasons": list(state.reasons),
         "warnings": list(state.warnings),
         "attempt": state.attempt,
-        "created": state.created,
+        "created": instant(state.created),
         "startedBy": state.started_by,
         "baseline": state.baseline,
-        "cancelRequestedAt": state.cancel_requested_at,
+        "cancelRequestedAt": instant(state.cancel_requested_at),
         "cleanup": cleanup.figures(state, means),
         "links": links(run_id),
     }

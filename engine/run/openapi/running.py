@@ -36,7 +36,6 @@ from engine.run.state import Stage
 
 ID: Final = in_path("id", RUN_ID, "The run's id.")
 
-_SECONDS: Final = told(NUMBER, "Unix seconds.")
 _BATCHES: Final = record(
     {"planned": COUNT},
     optional={
@@ -75,7 +74,7 @@ SCHEMAS: Final[Mapping[str, Json]] = {
         {
             "number": told(COUNT, "The run's how manieth clean-up it is."),
             "isOver": FLAG,
-            "endedAt": or_null(_SECONDS),
+            "endedAt": or_null(MOMENT),
             "deleted": told(COUNT, "Devices that have left nothing that a clean-up takes away."),
             "left": told(COUNT, "Devices that may have."),
             "notes": told(TEXTS, "What else is left, and why."),
@@ -103,10 +102,10 @@ SCHEMAS: Final[Mapping[str, Json]] = {
             "reasons": told(TEXTS, "Why the verdict is what it is."),
             "warnings": TEXTS,
             "attempt": {"type": "integer", "minimum": 1},
-            "created": _SECONDS,
+            "created": MOMENT,
             "startedBy": TEXT,
             "baseline": or_null(RUN_ID),
-            "cancelRequestedAt": or_null(_SECONDS),
+            "cancelRequestedAt": or_null(MOMENT),
             "cleanup": or_null(ref("CleaningUp")),
             "phase": or_null(word(Phase)),
             "progress": told(SHARE, "The share of the load that is done."),

@@ -42,10 +42,10 @@ function duration(seconds) {
   return words.filter(([many]) => many).map(([many, unit]) => `${many}${unit}`).join("");
 }
 
-/** A moment as an element: unix seconds or RFC 3339, shown in the reader's time zone. */
+/** A moment of RFC 3339 as an element, shown in the reader's time zone. */
 function moment(at) {
   if (at === null || at === undefined) return NOTHING;
-  const when = new Date(typeof at === "number" ? at * 1000 : at);
+  const when = new Date(at);
   if (Number.isNaN(when.getTime())) return String(at);
   const two = (number) => String(number).padStart(2, "0");
   const day = `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())}`;

@@ -143,7 +143,11 @@ def test_judge_of_a_running_run_waits_for_what_may_still_come() -> None:
     timeline.due(SERIES, 1.0)
     timeline.start(SERIES, 1.0)
     waiting = parse_threshold("dps.register", "max<=1")
-    assert judge([waiting], _evidence(timeline, is_partial=True), Ending()).verdict is Verdict.PASSED
+    so_far = judge([waiting], _evidence(timeline, is_partial=True), Ending())
+    assert (so_far.verdict, so_far.warnings) == (Verdict.PASSED, ())
+    assert [(found.is_skipped, found.text) for found in so_far.thresholds] == [
+        (True, f"{waiting}: skipped, no data yet")
+    ]
     assert judge([], _evidence(Timeline(10), is_partial=True), Ending()).verdict is Verdict.PASSED
     assert judge([FAILS], _evidence(timeline, is_partial=True), Ending()).verdict is Verdict.FAILED
 
