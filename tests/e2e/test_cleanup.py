@@ -35,11 +35,6 @@ def cleaned(stage: Stage, run_id: str) -> dict[str, Any]:
     return found
 
 
-def delete(stage: Stage, path: str) -> bytes:
-    """DELETE something of the API. Raises Refused."""
-    return stage.api._call("DELETE", f"/api/runs/{path}")
-
-
 def registers(stage: Stage, prefix: str) -> int:
     """How many devices a new run that may reuse them has to register."""
     operations = stage.run(spec(prefix))["operations"]
@@ -77,9 +72,9 @@ def test_devices_are_cleaned_up_after_the_fact_and_again(stage: Stage) -> None:
     """The run did not ask for it, somebody does; the second time there is nothing, and that is no failure."""
     run_id = stage.start(spec("late-"))
     stage.summary(run_id)
-    delete(stage, f"{run_id}/devices")
+    stage.api.delete_devices(run_id)
     assert cleaned(stage, run_id)["deleted"] == COUNT
-    delete(stage, f"{run_id}/devices")
+    stage.api.delete_devices(run_id)
     second = cleaned(stage, run_id)
     assert (second["number"], second["deleted"], second["left"]) == (2, COUNT, 0)
     assert "state.delete" not in second["operations"]
@@ -93,7 +88,7 @@ def test_registry_devices_that_a_run_kept_are_deleted_on_request(stage: Stage) -
     body = {"scenario": "adr-get-patch", "devices": devices, "load": load}
     run_id = stage.start(body)
     assert counts_of(stage.summary(run_id), "adr.create")["ok"] == COUNT
-    delete(stage, f"{run_id}/devices")
+    stage.api.delete_devices(run_id)
     assert cleaned(stage, run_id)["operations"]["adr.delete"]["ok"] == COUNT
     assert counts_of(stage.run(body), "adr.create")["ok"] == COUNT
 
@@ -105,16 +100,16 @@ def test_removed_run_is_gone_and_its_id_is_as_good_as_new(stage: Stage) -> None:
     stage.summary(run_id)
     live = stage.start(spec("live-"))
     with pytest.raises(Refused) as refused:
-        delete(stage, live)
+        stage.api.delete_run(live)
     assert (refused.value.status, refused.value.reason) == (409, "in-use")
-    assert delete(stage, run_id) == b""
+    stage.api.delete_run(run_id)
     for ask in (lambda: stage.api.look(run_id), lambda: stage.api.document(run_id, "report.md")):
         with pytest.raises(Refused) as gone:
             ask()
         assert gone.value.status == 404
-    assert run_id not in {run["runId"] for run in stage.api._json("GET", "/api/runs")["runs"]}
+    assert run_id not in {run["runId"] for run in stage.api.runs({})["runs"]}
     with pytest.raises(Refused) as again:
-        delete(stage, run_id)
+        stage.api.delete_run(run_id)
     assert again.value.status == 404
     stage.api.post_run(posted(spec("gone-")), run_id)
     summary = stage.summary(run_id)
