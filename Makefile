@@ -18,6 +18,12 @@ KUSTO_VERSION := 12.4.1
 KUSTO := .certfleet/kusto
 KUSTO_STAMP := $(if $(KUSTO_JS),,$(KUSTO)/.installed-$(KUSTO_VERSION))
 
+# Policies for templates, for check-infra only; it wants other versions of packages than we do, so it has a venv of its
+# own. Whoever names one by CHECKOV needs none from here.
+CHECKOV_VERSION := 3.3.30
+CHECKOV_VENV := .certfleet/checkov
+CHECKOV_STAMP := $(if $(CHECKOV),,$(CHECKOV_VENV)/.installed-$(CHECKOV_VERSION))
+
 CODE := engine tests function_app.py
 
 # What is started here is carried out here, wherever the command line would look otherwise.
@@ -43,7 +49,7 @@ endef
 export FIND_PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install run run-cert run-hub-connect run-adr run-adr-user up test check check-no-fix build clean-build
+.PHONY: help install run run-cert run-hub-connect run-adr run-adr-user up test check check-no-fix build lock clean-build
 
 help: ## list the targets
 	@echo "usage: make TARGET; targets:"
@@ -86,6 +92,11 @@ check-no-fix: environment ## the same without changing a file, for CI
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
 
+.PHONY: check-infra
+check-infra: ## check infra/ without Azure: Bicep, roles, settings, secrets, queries, policies; bicep build and lint where there is one
+	+@$(SET_UP) $(VENV_STAMP) $(KUSTO_STAMP) $(CHECKOV_STAMP)
+	@$(PYTHON) tests/infra/check.py
+
 .PHONY: bench
 bench: environment ## measure the engine beside C programs: [BENCH_DIR=../shared/bench] [ARGS="--quick --only churn"]
 	@$(if $(BENCH_DIR),BENCH_DIR='$(BENCH_DIR)' )$(PYTHON) tests/bench/bench_engine.py $(ARGS)
@@ -94,11 +105,31 @@ bench: environment ## measure the engine beside C programs: [BENCH_DIR=../shared
 chaos: install ## kill, end and freeze what takes part in runs: [SEEDS=20 | SEED=n] [ARGS="--batches 100 --resume"]
 	@exec $(PYTHON) tests/chaos/chaos_run.py $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS))) $(ARGS)
 
-build: environment ## make the function package, its requirements and the worker image's context in dist/
+build: environment ## make the function package, the worker image's context and the SBOM of both in dist/
 	@$(PYTHON) -m engine package --out dist
+
+lock: environment ## resolve requirements.txt anew: every package that is shipped, with its digests, in requirements.lock
+	@$(PYTHON) -m engine lock
 
 clean-build: ## remove dist/
 	rm -rf dist
+
+# infra/az.sh tells what its variables mean; nothing of them is looked at here.
+AZ := ENVIRONMENT='$(ENVIRONMENT)' LOCATION='$(LOCATION)' PARAMETERS='$(PARAMETERS)' PRINCIPAL='$(PRINCIPAL)' PYTHON=$(PYTHON) infra/az.sh
+
+.PHONY: deploy target destroy
+deploy: ## put it into Azure with az; azd up does the same: ENVIRONMENT=name LOCATION=region [PARAMETERS="vnetEnabled=true ..."]
+	@$(AZ) ready
+	+@$(MAKE) --no-print-directory build
+	@$(AZ) deploy
+
+target: ## put services to be tested into Azure: ENVIRONMENT=name [PARAMETERS="certificateModel=... hubCount=2 ..."]
+	@$(AZ) ready
+	+@$(MAKE) --no-print-directory environment
+	@$(AZ) target
+
+destroy: ## delete both again, with all results: ENVIRONMENT=name CONFIRM=name [PART=target]
+	@CONFIRM='$(CONFIRM)' PART='$(PART)' $(AZ) destroy
 
 .PHONY: environment parser
 environment:
@@ -126,6 +157,12 @@ $(AZURITE)/.installed-$(AZURITE_VERSION):
 	@mkdir -p $(AZURITE)
 	@$(NPM_INSTALL) --prefix $(AZURITE) azurite@$(AZURITE_VERSION) >/dev/null
 	@rm -f $(AZURITE)/.installed-* && touch $@
+
+$(CHECKOV_VENV)/.installed-$(CHECKOV_VERSION): | $(VENV_STAMP)
+	@echo "setting up checkov $(CHECKOV_VERSION) in $(CHECKOV_VENV)"
+	@rm -rf $(CHECKOV_VENV) && $(PYTHON) -m venv $(CHECKOV_VENV)
+	@$(CHECKOV_VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@touch $@
 
 $(KUSTO)/.installed-$(KUSTO_VERSION):
 	@$(FIND_NODE)

@@ -11,14 +11,31 @@ param name string
 @description('Required. Resource id of the workspace that holds the telemetry.')
 param workspaceId string
 
-@description('Optional. Resource id of the action group that is told; empty: the alert shows in the portal only.')
-param actionGroupId string = ''
+@description('Optional. Mail addresses that are told; none: the alert shows in the portal only.')
+param emails array = []
 
 @description('Optional. Whether the rule is in force.')
 param enabled bool = true
 
-@description('Optional. Tags of the resource.')
+@description('Optional. Tags of rule and action group.')
 param tags object = {}
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
+  name: name
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'certfleet'
+    enabled: true
+    emailReceivers: [
+      for (email, index) in emails: {
+        name: 'person-${index}'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
 
 resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   name: name
@@ -50,7 +67,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     }
     autoMitigate: true
     skipQueryValidation: true // the tables appear with the first telemetry
-    actions: { actionGroups: empty(actionGroupId) ? [] : [actionGroupId] }
+    actions: { actionGroups: empty(emails) ? [] : [people.id] }
   }
 }
 
