@@ -10,8 +10,9 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 
-COPY requirements.txt ./
-RUN pip install --requirement requirements.txt
+# Every package by its digest; the file itself asks pip to refuse all others.
+COPY requirements.lock ./
+RUN pip install --require-hashes --requirement requirements.lock
 
 COPY engine ./engine
 RUN python -m compileall -q engine

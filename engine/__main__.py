@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.cli import refusal
 from engine.cli.arguments import NAME, parser
-from engine.cli.commands import here, looking, parts, removal, schedule, there
+from engine.cli.commands import here, looking, parts, removal, schedule, target, there
 from engine.cli.errors import Interrupted, SpecRefused, WrongUsage
 from engine.cli.screen import print_json
 from engine.errors import HarnessError, RunRefused, SettingsError, SpecError, SpecTooLarge
@@ -33,6 +33,9 @@ COMMANDS: Final[Mapping[str, Carry]] = {
     "batch": parts.batch,
     "worker": parts.worker,
     "package": parts.package,
+    "target": target.target,
+    "vault": target.vault,
+    "lock": parts.lock,
 }
 PROGRAMS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {"emulate": parts.emulate, "capture": parts.capture}
 """Commands whose options are their own."""

@@ -7,9 +7,12 @@ from typing import Any, Final
 from engine.cli import values
 from engine.cli.hosts import LOCAL, LOCAL_URL, URL_VARIABLE
 from engine.cli.statedir import DEFAULT
+from engine.cli.target import asked
+from engine.cli.target.wanted import CertificateModel
 from engine.cli.transport import KEY_VARIABLE, TOKEN_VARIABLE
 from engine.measure.verdict import Verdict
 from engine.plan.target import Attestation, DpsTransport
+from engine.protocol.adr import ENDPOINT
 from engine.run.schedules import Overlap
 from engine.run.state import Stage
 
@@ -20,6 +23,7 @@ _OF_VERDICT: Final = (
     "104 the spec was refused, 1 error, 2 wrong usage"
 )
 _OF_ANSWER: Final = "exit codes: 0 done, 1 the host refused or is away, 2 wrong usage, 105 interrupted"
+_OF_AZURE: Final = "exit codes: 0 done, 1 a service refused or something does not fit, 2 wrong usage, 105 interrupted"
 _OF_SPEC: Final = "exit codes: 0 done, 104 the spec was refused, 1 error, 2 wrong usage, 105 interrupted"
 
 SERVICES: Final = ("dir", "faults", "quotas", "group_key", "attestation", "dps_transport", "hubs", "keep_up")
@@ -39,6 +43,7 @@ def parser(prog: str = NAME) -> argparse.ArgumentParser:
     _add_schedules(commands)
     _add_local(commands)
     _add_parts(commands)
+    _add_azure(commands)
     return top
 
 
@@ -153,8 +158,9 @@ def _add_local(commands: Any) -> None:
         "capture", help="keep what Application Insights would get; capture --help lists its options", add_help=False
     )
     capture.add_argument("rest", nargs=argparse.REMAINDER)
-    package = commands.add_parser("package", help="make the function package and the image's context")
+    package = commands.add_parser("package", help="make the function package, the image's context and their SBOMs")
     package.add_argument("--out", type=Path, default=Path("dist"), help="folder to put it in (%(default)s)")
+    commands.add_parser("lock", help="pin what is shipped: requirements.txt and all it needs, by digest")
 
 
 def _add_parts(commands: Any) -> None:
@@ -172,6 +178,59 @@ def _add_parts(commands: Any) -> None:
     worker.add_argument(
         "--parent", type=int, metavar="PID", help="end with this process, which started this one (Linux)"
     )
+
+
+def _add_azure(commands: Any) -> None:
+    """What comes after a deployment."""
+    actions = commands.add_parser("vault", help="what a deployment leaves to be done in its Key Vault").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    init = _add(actions, "init", _OF_AZURE, "make the key that wraps devices' keys at rest, where there is none")
+    init.add_argument("--vault", type=asked.origin, required=True, metavar="URL", help="the Key Vault")
+    init.add_argument("--api-version", metavar="VERSION", help="of the vault's API")
+    _add_json(init)
+
+    actions = commands.add_parser("target", help="what a deployment of infra/target leaves to be done").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    setup = _add(
+        actions,
+        "setup",
+        _OF_AZURE,
+        "link, issue, enroll, keep the group's key, and print the settings that find the target; repeated, it changes "
+        "nothing",
+    )
+    setup.add_argument(
+        "--outputs", metavar="FILE", help="the deployment's outputs as JSON, - is stdin; options go first"
+    )
+    setup.add_argument("--model", choices=[one.value for one in CertificateModel], help="who issues certificates")
+    setup.add_argument("--dps", metavar="ID", help="resource id of the provisioning service")
+    setup.add_argument("--hub", metavar="ID", action="append", help="resource id of a hub, once each")
+    setup.add_argument("--namespace", metavar="ID", help="resource id of the device registry namespace")
+    setup.add_argument("--vault", type=asked.origin, metavar="URL", help="the Key Vault that keeps the group's key")
+    setup.add_argument(
+        "--secret", type=values.word, metavar="NAME", help="what the key is called there (dps-group-key)"
+    )
+    setup.add_argument("--group", type=values.word, metavar="NAME", help="the enrollment group (certfleet)")
+    setup.add_argument("--policy", type=values.word, metavar="NAME", help="the certificates' policy (certfleet)")
+    setup.add_argument(
+        "--authority", type=values.word, metavar="NAME", help="the issuing certificate authority (certfleet)"
+    )
+    setup.add_argument(
+        "--validity-days", type=values.days, metavar="N", help="of certificates, with a certificate authority (30)"
+    )
+    setup.add_argument("--name", type=values.word, metavar="NAME", help="what the target profile is called (target)")
+    setup.add_argument(
+        "--endpoint", type=asked.origin, metavar="URL", help=f"the cloud's resource manager ({ENDPOINT})"
+    )
+    setup.add_argument(
+        "--api-version",
+        type=asked.api_version,
+        action="append",
+        metavar="API=VERSION",
+        help=f"where a region lacks the usual one; API is {', '.join(asked.APIS)}",
+    )
+    _add_json(setup)
 
 
 def _add(commands: Any, name: str, ends_with: str, does: str) -> argparse.ArgumentParser:
@@ -195,6 +254,10 @@ def _add_host(command: argparse.ArgumentParser, *, otherwise: str = LOCAL_URL) -
     given = f"the Functions host to ask, also in {URL_VARIABLE}; {LOCAL}, or neither: {otherwise}."
     shown = f"{KEY_VARIABLE} holds its key, {TOKEN_VARIABLE} a token of Entra ID"
     command.add_argument("--url", default="", help=f"{given} {shown}")
+    _add_json(command)
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON value on stdout, all else on stderr")
 
 

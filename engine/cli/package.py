@@ -1,4 +1,9 @@
-"""The function package: what `.funcignore` leaves of the repository, in a zip that is the same every time."""
+"""The function package: what `.funcignore` leaves of the repository, as a folder and in a zip, the same every time.
+
+Its requirements.txt is the repository's lock: Azure's remote build installs what the file of that name in a package
+says, and nothing else reads it.
+Source: Azure Functions, "Python developer reference guide", "Remote build".
+"""
 
 import re
 import shutil
@@ -9,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from engine.cli.errors import CommandFailed
+from engine.cli.lock import LOCK, REQUIREMENTS, check_made_of
 
+FOLDER: Final = "function"
 NAME: Final = "function.zip"
-REQUIREMENTS: Final = "requirements.txt"
 MODIFIED: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: files change with their content, not with their checkout."""
 
@@ -22,18 +28,33 @@ _UNREAD: Final = re.compile(r"^!|\*\*")
 
 
 def build(root: Path, out: Path) -> list[Path]:
-    """The files made: the package and the requirements it needs. Raises CommandFailed."""
+    """What was made: the package as a folder, without anything that was there before, and as a zip. Raises
+    CommandFailed."""
+    lock = read_lock(root)
     patterns = [pattern for name in IGNORES for pattern in parse_ignore((root / name).read_text(encoding="utf-8"))]
-    out.mkdir(parents=True, exist_ok=True)
-    package = out / NAME
+    files = {path: (root / path).read_bytes() for path in kept(root, [".git/", *patterns])}
+    files[PurePosixPath(REQUIREMENTS)] = lock.encode()
+    folder, package = out / FOLDER, out / NAME
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     with zipfile.ZipFile(package, "w") as archive:
-        for path in sorted(kept(root, [".git/", *patterns])):
+        for path, content in sorted(files.items()):
             entry = zipfile.ZipInfo(path.as_posix(), MODIFIED)
             entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o100644 << 16
-            archive.writestr(entry, (root / path).read_bytes())
-    requirements = out / REQUIREMENTS
-    shutil.copyfile(root / REQUIREMENTS, requirements)
-    return [package, requirements]
+            archive.writestr(entry, content)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+    return [folder, package]
+
+
+def read_lock(root: Path) -> str:
+    """The text of the repository's lock. Raises CommandFailed when it is not that of its requirements."""
+    try:
+        lock = (root / LOCK).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CommandFailed(f"there is no {LOCK}: run `make lock`") from None
+    check_made_of(lock, (root / REQUIREMENTS).read_text(encoding="utf-8"))
+    return lock
 
 
 def parse_ignore(text: str) -> list[str]:

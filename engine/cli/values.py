@@ -22,8 +22,12 @@ MAX_HUBS: Final = 50
 MAX_PROCESSES: Final = 64
 """More than any machine that this is for has cores to give."""
 
+MAX_DAYS: Final = 90
+"""Source: articles "Certificate renewal" and "Certificate management overview": validity of a policy."""
+
 _RUN_ID: Final = re.compile(r"[a-z0-9-]{4,64}")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
+_WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{1,58}[A-Za-z0-9])")
 
 
 def run_id(text: str) -> str:
@@ -58,6 +62,20 @@ def hubs(text: str) -> int:
     """How many hubs."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_HUBS:
         raise argparse.ArgumentTypeError(f"expected 1 to {MAX_HUBS} hubs, found {text!r}")
+    return int(text)
+
+
+def word(text: str) -> str:
+    """The name of a thing in Azure."""
+    if not _WORD.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected a name, 3 to 60 letters, digits and -, found {text!r}")
+    return text
+
+
+def days(text: str) -> int:
+    """How many days certificates are valid."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_DAYS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MAX_DAYS} days, found {text!r}")
     return int(text)
 
 

@@ -21,11 +21,12 @@ type Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response; names of headers are lower case, in the order they came."""
+    """A whole response; names of headers are lower case, in the order they came. A body may hold a key, so it is never
+    shown."""
 
     status: int
     headers: Headers = ()
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str:
         """The first value of a header, "" where there is none."""

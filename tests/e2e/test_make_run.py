@@ -171,6 +171,7 @@ def test_help_lists_every_target(clone: Path) -> None:
 def test_build_makes_the_function_package(clone: Path) -> None:
     """dist/ has the package and what it needs, and the image of workers; clean-build takes it away."""
     assert make(clone, "build").returncode == 0
-    assert {file.name for file in (clone / "dist").iterdir()} == {"function.zip", "image", "requirements.txt"}
+    lists = {"function.cdx.json", "image.cdx.json"}
+    assert {file.name for file in (clone / "dist").iterdir()} == {"function", "function.zip", "image", *lists}
     make(clone, "clean-build")
     assert not (clone / "dist").exists()

@@ -44,7 +44,7 @@ _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _ADVICE: Final = {
     401: "this identity was not accepted",
-    403: 'this identity may not: it needs to start, stop and read the job, as the role "Container Apps Jobs Operator" does',
+    403: 'this identity may not: it has to read, start and stop the job, as "Container Apps Jobs Operator" may',
     404: "there is no such job, or this identity may not see it",
 }
 

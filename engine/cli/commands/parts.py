@@ -10,6 +10,7 @@ from engine.cli.errors import CommandFailed
 from engine.cli.image import build_image_context
 from engine.cli.interrupts import Interrupts
 from engine.cli.package import build
+from engine.cli.sbom import build_sboms
 from engine.cli.statedir import ROOT
 from engine.errors import NotFound
 
@@ -68,9 +69,19 @@ def capture(arguments: Sequence[str]) -> int:
 
 
 def package(options: argparse.Namespace) -> int:
-    """Make the function package, and what the worker's image is built from."""
-    for path in (*build(ROOT, options.out), build_image_context(ROOT, options.out)):
+    """Make the function package, what the worker's image is built from, and a list of what is in each."""
+    folder, function = build(ROOT, options.out)
+    image = build_image_context(ROOT, options.out)
+    for path in (folder, function, image, *build_sboms(ROOT, options.out, function)):
         print(path)
+    return 0
+
+
+def lock(_options: argparse.Namespace) -> int:
+    """Resolve what is shipped anew."""
+    from engine.cli.locking import lock as lock_anew  # it needs a package that only the gate's environment is sure of
+
+    print(lock_anew(ROOT))
     return 0
 
 

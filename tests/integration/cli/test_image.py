@@ -1,4 +1,4 @@
-"""The worker as its image has it: with the files of the build context, and the packages of requirements.txt only.
+"""The worker as its image has it: with the files of the build context, and the packages of the lock only.
 
 The image itself is not built here: what a registry would have to be asked for is left to who deploys.
 """
@@ -7,14 +7,13 @@ import base64
 import re
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from engine.cli.image import build_image_context
+from engine.cli.lock import LOCK, normal, parse_lock
 from engine.measure.verdict import EXIT_CODES, Verdict
 
 ROOT = Path(__file__).parents[3]
@@ -32,26 +31,6 @@ runpy.run_module("engine", run_name="__main__", alter_sys=True)"""
 """`python -m engine` in a folder, where some packages are not."""
 
 
-def required(text: str) -> set[str]:
-    """The names of all packages that a list of requirements brings along."""
-    found: set[str] = set()
-    waiting = [Requirement(line.partition("#")[0]) for line in text.splitlines() if line.partition("#")[0].strip()]
-    while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        extras = requirement.extras or {""}
-        if not any(requirement.marker is None or requirement.marker.evaluate({"extra": each}) for each in extras):
-            continue
-        if name in found:
-            continue
-        try:
-            waiting.extend(Requirement(line) for line in distribution(name).requires or ())
-        except PackageNotFoundError:  # for another Python, or for an extra
-            continue
-        found.add(name)
-    return found
-
-
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build context of this repository."""
@@ -60,11 +39,11 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def carry_out(context: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command line of the image."""
-    allowed = required((context / "requirements.txt").read_text(encoding="utf-8"))
+    allowed = {package.name for package in parse_lock((context / LOCK).read_text(encoding="utf-8"))}
     refused = [
         package
         for package, owners in packages_distributions().items()
-        if not {canonicalize_name(owner) for owner in owners} & allowed
+        if not {normal(owner) for owner in owners} & allowed
     ]
     assert {"pytest", "hypothesis"} <= set(refused)
     return subprocess.run(
@@ -80,7 +59,7 @@ def carry_out(context: Path, *arguments: str, **environ: str) -> subprocess.Comp
 
 def test_context_has_the_worker_and_neither_emulator_nor_local_host(context: Path) -> None:
     """Nor tests, nor what the function app alone needs."""
-    assert sorted(path.name for path in context.iterdir()) == ["Dockerfile", "engine", "requirements.txt"]
+    assert sorted(path.name for path in context.iterdir()) == ["Dockerfile", "engine", LOCK]
     assert (context / "engine" / "run" / "worker.py").is_file()
     assert not (context / "engine" / "emulator").exists()
     assert not (context / "engine" / "localhost").exists()

@@ -25,7 +25,7 @@ def test_help_of_every_command_tells_what_it_ends_with():
     told = dict(helps(parser()))
     assert {*ASKING, "up", "schedule list", "schedule put"} <= told.keys()
     for command, text in told.items():
-        if command not in ("emulate", "capture", "package", "batch", "worker"):
+        if command not in ("emulate", "capture", "package", "lock", "batch", "worker"):
             assert "exit codes:" in text, command
 
 

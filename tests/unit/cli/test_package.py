@@ -2,12 +2,18 @@
 
 import os
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
 
 from engine.cli.errors import CommandFailed
-from engine.cli.package import build, matches, parse_ignore
+from engine.cli.lock import render_lock
+from engine.cli.package import FOLDER, build, matches, parse_ignore
+
+ROOT = Path(__file__).parents[3]
+ASKED = "rich==15.0.0\n"
+LOCK = render_lock(ASKED, [])
 
 
 @pytest.fixture
@@ -15,8 +21,9 @@ def root(tmp_path):
     """A small repository."""
     files = {
         ".gitignore": ".venv/\n*.pyc\n",
-        ".funcignore": "# not deployed\ntests/\nengine/cli/\n*.md\n\n",
-        "requirements.txt": "rich==15.0.0\n",
+        ".funcignore": "# not deployed\nrequirements.lock\ntests/\nengine/cli/\n*.md\n\n",
+        "requirements.txt": ASKED,
+        "requirements.lock": LOCK,
         "function_app.py": "app = 1\n",
         "README.md": "no\n",
         "tests/test_x.py": "no\n",
@@ -40,19 +47,49 @@ def names(package):
 
 
 def test_package_holds_what_the_ignore_files_leave(root, tmp_path):
-    """Neither what is not deployed nor what git does not keep is in it."""
-    package, requirements = build(root, tmp_path / "dist")
+    """Neither what is not deployed nor what git does not keep nor what an earlier build left is in it."""
+    left = tmp_path / "dist" / "function" / "engine" / "gone.py"
+    left.parent.mkdir(parents=True)
+    left.write_text("no\n")
+    folder, package = build(root, tmp_path / "dist")
     assert names(package) == [".funcignore", ".gitignore", "engine/run/api.py", "function_app.py", "requirements.txt"]
-    assert requirements.read_text() == "rich==15.0.0\n"
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == names(package)
+
+
+def test_package_installs_what_is_locked(root, tmp_path):
+    """The file of that name, which Azure reads, is the lock."""
+    folder, package = build(root, tmp_path / "dist")
+    assert (folder / "requirements.txt").read_text() == LOCK
+    with zipfile.ZipFile(package) as archive:
+        assert archive.read("requirements.txt").decode() == LOCK
+
+
+def test_package_of_a_forgotten_lock_is_refused(root, tmp_path):
+    """Also of none; nothing is made."""
+    (root / "requirements.txt").write_text("rich==15.0.1\n")
+    with pytest.raises(CommandFailed, match="make lock"):
+        build(root, tmp_path / "dist")
+    (root / "requirements.lock").unlink()
+    with pytest.raises(CommandFailed, match=r"there is no requirements\.lock"):
+        build(root, tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
 
 
 def test_package_is_the_same_every_time(root, tmp_path):
     """When files were touched and by whom makes no difference."""
-    first, _ = build(root, tmp_path / "one")
+    _, first = build(root, tmp_path / "one")
     os.utime(root / "function_app.py", (0, 2_000_000_000))
     (root / "function_app.py").chmod(0o600)
-    second, _ = build(root, tmp_path / "two")
+    _, second = build(root, tmp_path / "two")
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_developer_cli_deploys_the_package_that_is_built():
+    """Not the repository, whose requirements.txt leaves open what those packages need."""
+    azd = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    [app] = [service for service in azd["services"].values() if service["host"] == "function"]
+    assert app["project"] == f"dist/{FOLDER}"
+    assert azd["hooks"]["prepackage"]["run"].endswith(" build")
 
 
 @pytest.mark.parametrize(
