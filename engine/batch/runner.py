@@ -117,8 +117,12 @@ class _Runner:
         self._ended = self._clock.now()
         self._herald.end(self._ended)
         self._monitor.close(self._ended, self._course.phase)
-        stop = self._stop = self._stop or Stop.SCHEDULE
-        self._delivery = self._herald.farewell(self._ended, stop, self._work.scenario.main)
+        self._delivery = self._herald.farewell(self._ended, self._ended_by, self._work.scenario.main)
+
+    @property
+    def _ended_by(self) -> Stop:
+        """Why it ended: by itself, if nothing else stopped it."""
+        return self._stop or Stop.SCHEDULE
 
     def done(self) -> Done:
         """What it measured, once it has run and the courier has carried everything."""
@@ -128,7 +132,7 @@ class _Runner:
             archived=self._herald.archived,
             past=self._ledger.past,
             health=tuple(self._monitor.records),
-            stop=self._stop or Stop.SCHEDULE,
+            stop=self._ended_by,
             handed=self._handed,
             load_start=None if self._roster is None else self._course.load_start,
             durations_s=self._course.durations(self._ended),
@@ -240,7 +244,7 @@ class _Runner:
         now = self._clock.now()
         if self._stop is not None:
             self._herald.stop(now)
-        self._stop = self._stop or Stop.SCHEDULE
+        self._stop = self._ended_by
         self._course.load_end = min(self._course.load_end, now)
         self._fleet.end_load(self._course.load_end)
         self._call(self._roster.close(), now)

@@ -46,7 +46,7 @@ def close_run(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
     cleans = _cleans(spec, result)
     if not cleans:
         let_go(run_id, spec, means, keeps_all=_registry_keeps(spec))
-    return _finish(result, means, cleans=cleans)
+    return _finish(found, result, means, cleans=cleans)
 
 
 def give_up(order: Mapping[str, Any], means: Means) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _cleans(spec: RunSpec, result: RunResult) -> bool:
     return spec.cleanup is Cleanup.DELETE or (spec.cleanup is Cleanup.DELETE_ON_PASS and is_passed)
 
 
-def _finish(result: RunResult, means: Means, *, cleans: bool) -> dict[str, Any]:
+def _finish(merging: RunState, result: RunResult, means: Means, *, cleans: bool) -> dict[str, Any]:
     judgement, batches = result.judgement, result.facts.batches
     lost = sum(batch.status == gather.LOST for batch in batches)
     never = sum(batch.status == gather.NOT_STARTED for batch in batches)
@@ -112,7 +112,7 @@ def _finish(result: RunResult, means: Means, *, cleans: bool) -> dict[str, Any]:
         return state.with_batches(found, done=len(batches) - lost - never, lost=lost)
 
     run_id, now = result.facts.run_id, means.clock.wall()
-    ended = replace(closed(state.read_state(means.store, run_id)), stage=Stage.FINISHED)
+    ended = replace(closed(merging), stage=Stage.FINISHED)
     bulletin.tell(means, [bulletin.run_finished(ended, result)])
     return _receipt(state.advance(means.store, run_id, Event.CLOSED, now=now, change=closed))
 

@@ -5,8 +5,6 @@ hashes: whatever else got into the page would not run. What the server says is p
 Source: W3C, "Content Security Policy Level 3" (hash sources); "Trusted Types".
 """
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +12,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from engine.report.page import hash_source
 from engine.run.answers import Answer, Request
 from engine.run.means import Means
 
@@ -92,8 +91,8 @@ def _headers(styles: Iterable[str], scripts: Iterable[str]) -> dict[str, str]:
     """What a browser is told of the page. The address may hold a key: it goes nowhere, and nobody keeps the answer."""
     policy = {
         "default-src": "'none'",
-        "script-src": " ".join(map(_source, scripts)),
-        "style-src": " ".join(map(_source, styles)),
+        "script-src": " ".join(map(hash_source, scripts)),
+        "style-src": " ".join(map(hash_source, styles)),
         "img-src": "data:",
         "connect-src": "'self'",
         "base-uri": "'none'",
@@ -108,10 +107,6 @@ def _headers(styles: Iterable[str], scripts: Iterable[str]) -> dict[str, str]:
         "X-Frame-Options": "DENY",
         "Cache-Control": "no-store",
     }
-
-
-def _source(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _read(file: Traversable) -> str:
